@@ -1,0 +1,85 @@
+// The key header: who may open a store, and with what.
+//
+// Two copies with a generation, at fixed places in the store's `keys` file
+// (crypto/key_header_format.hpp has the bytes).  It names the format version, the suite, the page
+// size and the store id; up to 8 key slots, each with derivation parameters, a commitment and the
+// wrapped data key; an unkeyed checksum that tells damage from a wrong key; and a MAC under the
+// data key over all of it.
+//
+// Invariants
+//   H1  The caller's secret is only ever a key-encryption key: it seals no data.
+//   H2  A slot's commitment (keyed BLAKE2b under a key derived from the KEK, over suite, store id,
+//       derivation parameters and wrapped key) is compared in constant time before any unwrapping.
+//       No slot commits: WrongKey.  The checksum fails in both copies: Corrupted.  The MAC fails:
+//       Tampered.
+//   H3  Nothing from the file is used for arithmetic or allocation beyond fixed bounds before it is
+//       verified; Argon2id parameters have a floor and a cap per slot and a cap on the total work.
+//   H4  What is expected comes from the caller: a key given refuses an unencrypted store, and the
+//   other
+//       way round (InvalidArgument, saying which).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <coffer/key.hpp>
+
+#include "crypto/seal.hpp"
+#include "platform/platform.hpp"
+
+namespace coffer::crypto {
+
+/// Sub-keys of a store, in locked memory of their own; wiped on destruction.  One data key per
+/// epoch; format 1 writes epoch 1.
+class KeyRing {
+ public:
+  virtual ~KeyRing() = default;
+  [[nodiscard]] virtual Suite suite() const = 0;
+  [[nodiscard]] virtual const StoreId& store_id() const = 0;
+  /// The epoch that new pages are sealed under.
+  [[nodiscard]] virtual std::uint32_t current_epoch() const = 0;
+  /// Pages, table nodes, free-map nodes and value chunks of `epoch`; nullptr for an unknown epoch
+  /// (bytes from disk name epochs: the caller raises Tampered).
+  [[nodiscard]] virtual const Sealer* pages(std::uint32_t epoch) const = 0;
+  /// Journal headers and bodies.
+  [[nodiscard]] virtual const Sealer& journal() const = 0;
+  /// The superblock.
+  [[nodiscard]] virtual const Sealer& superblock() const = 0;
+  /// Keyed hash of the history for the anchor: BLAKE2b-256 under the anchor key.
+  [[nodiscard]] virtual Hash anchor_hash(
+      std::initializer_list<std::span<const std::byte>> parts) const = 0;
+  /// BLAKE2b-256 of the key header in force, which superblock and anchor name.
+  [[nodiscard]] virtual const Hash& header_hash() const = 0;
+};
+
+struct KeyHeaderParameters {
+  std::uint32_t page_bytes = 4096;
+};
+
+struct OpenedKeyHeader {
+  KeyHeaderParameters parameters;
+  std::unique_ptr<KeyRing> keys;
+  bool repaired =
+      false;  ///< one copy was damaged or older; `bytes` holds both copies as they should be
+  std::vector<std::byte> bytes;
+};
+
+/// Size of the `keys` file, fixed by the format.
+[[nodiscard]] std::uint64_t key_header_file_bytes();
+
+/// Makes a new header with a fresh store id and data key, wrapped under `key` (nullptr:
+/// Suite::none). The result's `bytes` is the whole content of the `keys` file.
+[[nodiscard]] OpenedKeyHeader create_key_header(platform::Platform& platform, const Key* key,
+                                                const KeyHeaderParameters& parameters,
+                                                platform::LockPolicy policy);
+
+/// Opens a header from the content of the `keys` file.  `name` is for messages.
+[[nodiscard]] OpenedKeyHeader open_key_header(platform::Platform& platform,
+                                              std::span<const std::byte> file, const Key* key,
+                                              platform::LockPolicy policy,
+                                              const platform::Path& name);
+
+}  // namespace coffer::crypto

@@ -1,0 +1,254 @@
+// Sealing and opening (invariants S1 to S5 in seal.hpp).
+//
+// `seal` and `open` allocate nothing, lock nothing and call nothing virtual: a point read opens
+// three pages, and what they cost is the cipher.  A failed `open` returns false; what that means
+// (Tampered, Corrupted, the crash's torn tail) only the caller knows.
+#include "crypto/seal.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <coffer/error.hpp>
+
+#include "crypto/seal_format.hpp"
+#include "platform/contracts.hpp"
+
+namespace coffer::crypto {
+namespace {
+
+static_assert(kKeyBytes == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
+static_assert(kNonceBytes == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+static_assert(kTagBytes == crypto_aead_xchacha20poly1305_ietf_ABYTES);
+static_assert(kHashBytes == crypto_generichash_BYTES);
+static_assert(kTagBytes >= crypto_generichash_BYTES_MIN);
+
+unsigned char* raw(std::byte* bytes) {
+  return reinterpret_cast<unsigned char*>(bytes);
+}
+const unsigned char* raw(const std::byte* bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes);
+}
+
+/// BLAKE2b over several parts.  Its state holds key and plaintext: it is wiped when done.
+class Blake2b {
+ public:
+  Blake2b(std::span<const std::byte> key, std::size_t out_bytes) {
+    Ensures(crypto_generichash_init(&state_, key.empty() ? nullptr : raw(key.data()), key.size(),
+                                    out_bytes) == 0);
+  }
+  Blake2b(const Blake2b&) = delete;
+  Blake2b& operator=(const Blake2b&) = delete;
+  ~Blake2b() { sodium_memzero(&state_, sizeof state_); }
+
+  void add(std::span<const std::byte> part) {
+    if (!part.empty()) {
+      crypto_generichash_update(&state_, raw(part.data()), part.size());
+    }
+  }
+  void finish(std::span<std::byte> out) {
+    crypto_generichash_final(&state_, raw(out.data()), out.size());
+  }
+
+ private:
+  crypto_generichash_state state_;
+};
+
+Tag checksum(const seal_format::Encoded& associated, const Nonce& nonce,
+             std::span<const std::byte> data) {
+  Blake2b blake({}, kTagBytes);
+  blake.add(associated);
+  blake.add(nonce);
+  blake.add(data);
+  Tag tag;
+  blake.finish(tag);
+  return tag;
+}
+
+/// The two buffers are the same memory or do not touch: libsodium promises nothing in between.
+[[maybe_unused]] bool same_or_apart(std::span<const std::byte> a, std::span<const std::byte> b) {
+  return a.data() == b.data() || a.data() + a.size() <= b.data() || b.data() + b.size() <= a.data();
+}
+
+#ifndef NDEBUG
+/// Remembers both ends of a plaintext to see afterwards that they did change.  A peer wrote
+/// plaintext for a while because a library call did nothing; this catches that wherever tests run.
+class PlaintextProbe {
+ public:
+  explicit PlaintextProbe(std::span<const std::byte> plaintext) {
+    if (plaintext.size() >= kProbeBytes) {
+      std::copy_n(plaintext.begin(), kProbeBytes, head_.begin());
+      std::copy_n(plaintext.end() - kProbeBytes, kProbeBytes, tail_.begin());
+    }
+  }
+  PlaintextProbe(const PlaintextProbe&) = delete;
+  PlaintextProbe& operator=(const PlaintextProbe&) = delete;
+  ~PlaintextProbe() {
+    wipe(head_);
+    wipe(tail_);
+  }
+  [[nodiscard]] bool changed_in(std::span<const std::byte> ciphertext) const {
+    return ciphertext.size() < kProbeBytes ||
+           (!std::equal(head_.begin(), head_.end(), ciphertext.begin()) &&
+            !std::equal(tail_.begin(), tail_.end(), ciphertext.end() - kProbeBytes));
+  }
+
+ private:
+  static constexpr std::ptrdiff_t kProbeBytes = 16;
+  std::array<std::byte, kProbeBytes> head_{};
+  std::array<std::byte, kProbeBytes> tail_{};
+};
+#endif
+
+}  // namespace
+
+NonceRun::NonceRun(NonceRun&& other) noexcept
+    : entropy_(other.entropy_),
+      prefix_(other.prefix_),
+      counter_(other.counter_),
+      drawn_(std::exchange(other.drawn_, false)) {}
+
+NonceRun& NonceRun::operator=(NonceRun&& other) noexcept {
+  entropy_ = other.entropy_;
+  prefix_ = other.prefix_;
+  counter_ = other.counter_;
+  // The source may go on with another prefix only.  Moved onto itself, a run merely draws anew.
+  drawn_ = std::exchange(other.drawn_, false) && this != &other;
+  return *this;
+}
+
+Nonce NonceRun::next() {
+  if (!drawn_) {
+    entropy_->fill(prefix_);  // When this throws, nothing was drawn and the next call tries again.
+    counter_ = 0;
+    drawn_ = true;
+  }
+  const std::uint32_t mine = counter_;
+  ++counter_;
+  drawn_ = counter_ != 0;
+
+  Nonce nonce;
+  static_assert(sizeof prefix_ + sizeof mine == kNonceBytes);
+  std::copy(prefix_.begin(), prefix_.end(), nonce.begin());
+  seal_format::put_little_endian(nonce.data() + prefix_.size(), mine);
+  return nonce;
+}
+
+Sealer::Sealer(Suite suite, const StoreId& store, std::span<const std::byte> key)
+    : suite_(suite), ready_(true), store_(store), key_(key.data()) {
+  ensure_ready();
+  Expects(suite == Suite::none || suite == Suite::xchacha20poly1305);
+  Expects(key.size() == (suite == Suite::none ? 0 : kKeyBytes));
+}
+
+Tag Sealer::seal(std::span<std::byte> ciphertext, std::span<const std::byte> plaintext,
+                 const AssociatedData& place, const Nonce& nonce) const {
+  Expects(ready_);
+  Expects(ciphertext.size() == plaintext.size());
+  Expects(same_or_apart(ciphertext, plaintext));
+  const seal_format::Encoded associated = seal_format::encode(store_, place);
+
+  if (suite_ == Suite::none) {
+    if (!plaintext.empty()) {
+      std::memmove(ciphertext.data(), plaintext.data(), plaintext.size());
+    }
+    return checksum(associated, nonce, ciphertext);
+  }
+
+#ifndef NDEBUG
+  const PlaintextProbe probe(plaintext);
+#endif
+  Tag tag;
+  crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
+      raw(ciphertext.data()), raw(tag.data()), nullptr, raw(plaintext.data()), plaintext.size(),
+      raw(associated.data()), associated.size(), nullptr, raw(nonce.data()), raw(key_));
+#ifndef NDEBUG
+  Ensures(probe.changed_in(ciphertext));
+#endif
+  return tag;
+}
+
+bool Sealer::open(std::span<std::byte> plaintext, std::span<const std::byte> ciphertext,
+                  const Tag& tag, const AssociatedData& place, const Nonce& nonce) const {
+  Expects(ready_);
+  Expects(ciphertext.size() == plaintext.size());
+  Expects(same_or_apart(plaintext, ciphertext));
+  const seal_format::Encoded associated = seal_format::encode(store_, place);
+
+  bool genuine = false;
+  if (suite_ == Suite::none) {
+    genuine = equal_secrets(checksum(associated, nonce, ciphertext), tag);
+    if (genuine && !plaintext.empty()) {
+      std::memmove(plaintext.data(), ciphertext.data(), ciphertext.size());
+    }
+  } else {
+    // libsodium's "detached" decryption verifies before it writes its first byte.
+    genuine = crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
+                  raw(plaintext.data()), nullptr, raw(ciphertext.data()), ciphertext.size(),
+                  raw(tag.data()), raw(associated.data()), associated.size(), raw(nonce.data()),
+                  raw(key_)) == 0;
+  }
+  if (!genuine) {
+    wipe(plaintext);
+  }
+  return genuine;
+}
+
+void wipe(std::span<std::byte> bytes) noexcept {
+  if (!bytes.empty()) {
+    sodium_memzero(bytes.data(), bytes.size());
+  }
+}
+
+bool equal_secrets(std::span<const std::byte> a, std::span<const std::byte> b) noexcept {
+  Expects(a.size() == b.size());
+  return sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+Hash hash(std::span<const std::byte> key, std::initializer_list<std::span<const std::byte>> parts) {
+  ensure_ready();
+  Expects(key.empty() || (key.size() >= crypto_generichash_KEYBYTES_MIN &&
+                          key.size() <= crypto_generichash_KEYBYTES_MAX));
+  Blake2b blake(key, kHashBytes);
+  for (const auto part : parts) {
+    blake.add(part);
+  }
+  Hash out;
+  blake.finish(out);
+  return out;
+}
+
+Filler::Filler(platform::Entropy& entropy) {
+  ensure_ready();
+  entropy.fill(seed_);
+}
+
+Filler::~Filler() {
+  wipe(seed_);
+}
+
+void Filler::fill(std::span<std::byte> out) {
+  static_assert(sizeof seed_ == crypto_stream_chacha20_KEYBYTES);
+  static_assert(sizeof counter_ == crypto_stream_chacha20_NONCEBYTES);
+  // The seed is the key and each call has a nonce of its own.  Plain ChaCha20 suffices: no nonce is
+  // random here, and it saves a key derivation on every slot.
+  std::array<std::byte, sizeof counter_> nonce;
+  seal_format::put_little_endian(nonce.data(), counter_);
+  ++counter_;
+  if (!out.empty()) {
+    crypto_stream_chacha20(raw(out.data()), out.size(), raw(nonce.data()), raw(seed_.data()));
+  }
+}
+
+void ensure_ready() {
+  static const bool ready = sodium_init() >= 0;
+  if (!ready) {
+    throw Error(
+        "libsodium could not start: the system's random number generator gives nothing; check that "
+        "/dev/urandom exists and getrandom is allowed");
+  }
+}
+
+}  // namespace coffer::crypto
