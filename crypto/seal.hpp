@@ -5,15 +5,14 @@
 // *reference*, never with one found beside it (docs/format.md).
 //
 // Invariants
-//   S1  A nonce is used once: NonceRun advances before it hands one out, whatever happens
-//   afterwards. S2  Every sealed thing is bound to its place by AssociatedData, which is never
-//   stored: it is built
-//       again from where the reader found the reference.
+//   S1  A nonce is used once: NonceRun advances before it hands one out, whatever happens then.
+//   S2  Every sealed thing is bound to its place by AssociatedData, which is never stored: it is
+//       built again from where the reader found the reference.
 //   S3  `open` writes nothing to `plaintext` that did not verify: on failure `plaintext` is wiped.
 //   S4  No mapped address reaches libsodium: callers pass private copies (an AEAD reads its input
-//   twice). S5  There is no way to seal in the clear by mistake: a Sealer that was made without a
-//   suite ends the
-//       process when used, and in builds with assertions `seal` checks that an encrypted suite
+//       twice).
+//   S5  There is no way to seal in the clear by mistake: a Sealer that was made without a suite ends
+//       the process when used, and in builds with assertions `seal` checks that an encrypted suite
 //       changed what it was given.
 #pragma once
 

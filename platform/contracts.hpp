@@ -1,0 +1,25 @@
+// GSL's contracts, reached through this one header.  `expects` states what the caller owes,
+// `ensures` what we owe; a broken contract prints where and what, and ends the process (GSL alone
+// ends it silently).  Bytes that came from disk are never a contract: they raise an error.
+#pragma once
+
+#include <gsl/gsl>
+
+#include <source_location>
+
+namespace coffer {
+
+[[noreturn]] void contract_broken(const char* kind, const char* expression,
+                                  const std::source_location& where) noexcept;
+
+}  // namespace coffer
+
+#define COFFER_CONTRACT_(kind, condition)                                                    \
+  (static_cast<bool>(condition)                                                              \
+       ? static_cast<void>(0)                                                                \
+       : ::coffer::contract_broken(kind, #condition, std::source_location::current()))
+
+#undef Expects
+#undef Ensures
+#define Expects(condition) COFFER_CONTRACT_("precondition", condition)
+#define Ensures(condition) COFFER_CONTRACT_("postcondition", condition)

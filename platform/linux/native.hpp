@@ -1,0 +1,11 @@
+// The Linux implementation of the seam.  Only native_platform() and tests name it.
+#pragma once
+
+#include "platform/platform.hpp"
+
+namespace coffer::platform {
+
+/// A platform object of its own (tests; native_platform() holds the process's).
+[[nodiscard]] std::unique_ptr<Platform> make_linux_platform();
+
+}  // namespace coffer::platform
