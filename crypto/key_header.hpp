@@ -15,8 +15,13 @@
 //   H3  Nothing from the file is used for arithmetic or allocation beyond fixed bounds before it is
 //       verified; Argon2id parameters have a floor and a cap per slot and a cap on the total work.
 //   H4  What is expected comes from the caller: a key given refuses an unencrypted store, and the
-//   other
-//       way round (InvalidArgument, saying which).
+//       other way round (InvalidArgument, saying which).
+//   H5  The highest generation that verifies wholly wins.  A copy whose checksum fits but whose MAC
+//       does not is passed over for one that verifies: who can write the file could as well have
+//       destroyed it, and gains nothing.  An older copy does not open what a newer one, authentic
+//       under the same data key, has locked: taking a slot away holds from the first copy written.
+//       That both copies were replaced by older ones shows in the header hash that superblock and
+//       anchor carry.
 #pragma once
 
 #include <cstdint>
