@@ -1,0 +1,47 @@
+// See os_error.hpp.
+#include "platform/linux/os_error.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <coffer/error.hpp>
+#include <limits>
+#include <system_error>
+
+namespace coffer::platform::linux_os {
+
+namespace {
+
+// Thread-safe, unlike strerror().
+std::string text_of(int code) {
+  return std::generic_category().message(code);
+}
+
+}  // namespace
+
+void raise(const std::string& operation, const Path& path, int code) {
+  if (code == ENOSPC || code == EDQUOT || code == EFBIG) {
+    const char* remedy = code == ENOSPC   ? "free space on its file system"
+                         : code == EDQUOT ? "raise the quota or free space under it"
+                                          : "raise the file-size limit (ulimit -f)";
+    throw NoSpace(fmt::format("cannot {} '{}': {} (errno {}); {} and repeat the operation",
+                              operation, path.string(), text_of(code), code, remedy));
+  }
+  throw IoError(
+      fmt::format("cannot {} '{}': {} (errno {})", operation, path.string(), text_of(code), code),
+      operation, path, code);
+}
+
+void refuse_beyond_size_limit(const Path& path, std::uint64_t offset, std::uint64_t length) {
+  constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
+  bool beyond = length > kLargest || offset > kLargest - length;
+  if (!beyond) {
+    rlimit limit{};
+    beyond = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+             offset + length > limit.rlim_cur;
+  }
+  if (beyond) raise(fmt::format("extend to {} + {} bytes", offset, length), path, EFBIG);
+}
+
+}  // namespace coffer::platform::linux_os
