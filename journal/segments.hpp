@@ -1,0 +1,90 @@
+// The writer's segment files: making them, writing into them, syncing them, using them again.
+//
+// Invariants
+//   G1  A segment that `make_room` has promised is as long as a segment, was written whole with
+//   zeros
+//       or old ciphertext and synced, and its name was synced in the directory (J5).
+//   G2  A segment with a write that no sync has covered since keeps its handle open: an error of
+//   the
+//       operating system's write-back is reported to the handles that were open then.
+//   G3  A segment leaves the journal only from below the position given to `retire_below`.
+//
+// On failure `make_room` takes back what it made: new files are removed (which gives the room back
+// on a full disk) and renamed ones renamed back.  After a failed `sync` nothing may be relied on;
+// the writer poisons itself.
+//
+// Locks: layout_mutex_ (files come and go: slow) before mutex_ (the maps: short).  `make_room` and
+// `write` are the writer's thread's; the others may be called from any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "journal/journal.hpp"
+
+namespace coffer::journal {
+
+class Segments {
+ public:
+  /// Takes up the segments that exist.  Those up to `end` may hold what was written and never
+  /// synced (the process that wrote them may have been killed), so the first sync covers them.
+  Segments(const JournalFiles& files, Lsn end);
+  Segments(const Segments&) = delete;
+  Segments& operator=(const Segments&) = delete;
+
+  /// Makes [from, upto) writable.  NoSpace or IoError: nothing has changed that matters.
+  void make_room(Lsn from, Lsn upto);
+  /// Writes the part of `bytes` that lies in `position`'s segment; returns its length.
+  std::size_t write(Lsn position, std::span<const std::byte> bytes);
+  /// Makes all finished writes durable.  One caller at a time.
+  void sync();
+  /// Closes handles that nothing will be written to: of synced segments wholly below `end`.
+  void close_below(Lsn end);
+  /// Segments wholly below `position` become spares; keeps as many as the journal, which ends at
+  /// `end`, will want if it goes on as in the interval that this call ends.
+  void retire_below(Lsn position, Lsn end);
+  [[nodiscard]] std::uint64_t file_bytes() const;
+  [[nodiscard]] const JournalFiles& files() const { return files_; }
+
+ private:
+  struct Segment {
+    std::shared_ptr<platform::File> file;  ///< null: not opened yet, or closed again
+    bool unsynced = false;
+  };
+  /// A segment that an unfinished make_room has named.
+  struct Named {
+    std::uint64_t index = 0;
+    std::optional<std::uint64_t> spare;  ///< the name that it had before
+    std::shared_ptr<platform::File> file;
+  };
+
+  [[nodiscard]] std::uint64_t index_of(Lsn position) const {
+    return position.value / files_.segment_bytes;
+  }
+  [[nodiscard]] bool known(std::uint64_t index) const;
+  void open_known(std::uint64_t index);
+  void name_segment(std::uint64_t index, std::vector<Named>& named);
+  void create_file(std::uint64_t index);
+  void take_back(std::vector<Named>& named) noexcept;
+  void fill_with_zeros(platform::File& file, std::uint64_t from);
+
+  JournalFiles files_;
+  Lsn ready_upto_{};  ///< the writer's thread's: make_room has promised everything below
+
+  std::mutex layout_mutex_;
+  Lsn retired_upto_{};  ///< under layout_mutex_: what the last interval began with
+
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, Segment> segments_;
+  std::vector<std::uint64_t> spares_;
+  std::vector<std::shared_ptr<platform::File>> syncing_;  ///< the syncing thread's
+  std::atomic<bool> names_unsynced_{true};  ///< names found at open, perhaps not durable yet
+};
+
+}  // namespace coffer::journal
