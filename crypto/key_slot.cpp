@@ -44,11 +44,9 @@ void derive_from_secret(KeyMaterial& keys, const Key::Secret& secret,
   } else {
     const std::uint64_t memory = memory_of(slot);
     Expects(cost_allowed(passes_of(slot), memory));
-    if (crypto_pwhash(
-            reinterpret_cast<unsigned char*>(keys.key_encryption.data()),
-            keys.key_encryption.size(), reinterpret_cast<const char*>(bytes.data()), bytes.size(),
-            reinterpret_cast<const unsigned char*>(&slot[layout::slot::kSaltAt]), passes_of(slot),
-            static_cast<std::size_t>(memory), crypto_pwhash_ALG_ARGON2ID13) != 0) {
+    if (!argon2id(keys.key_encryption, bytes,
+                  slot.subspan(layout::slot::kSaltAt, layout::slot::kSaltBytes), passes_of(slot),
+                  memory)) {
       keys.wipe_key_encryption();
       throw Error("Argon2id could not have its " + std::to_string(memory) +
                   " bytes of memory: free some, or raise the process's memory limit");
@@ -74,6 +72,16 @@ AssociatedData place_of(std::size_t number, std::uint32_t epoch) {
 }
 
 }  // namespace
+
+bool argon2id(std::span<std::byte> out, std::span<const std::byte> passphrase,
+              std::span<const std::byte> salt, std::uint64_t passes, std::uint64_t memory_bytes) {
+  Expects(salt.size() == layout::slot::kSaltBytes);
+  ensure_ready();
+  return crypto_pwhash(reinterpret_cast<unsigned char*>(out.data()), out.size(),
+                       reinterpret_cast<const char*>(passphrase.data()), passphrase.size(),
+                       reinterpret_cast<const unsigned char*>(salt.data()), passes,
+                       gsl::narrow<std::size_t>(memory_bytes), crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
 
 std::span<const std::byte> slot_bytes(std::span<const std::byte> copy, std::size_t number) {
   Expects(number < layout::kSlots && copy.size() == layout::kCopyBytes);

@@ -21,6 +21,12 @@ namespace coffer::crypto {
 enum class SlotState : std::uint8_t { empty = 0, used = 1 };
 enum class SlotKind : std::uint8_t { raw_key = 1, passphrase = 2 };
 
+/// Argon2id version 1.3, one lane: fills `out` from `passphrase`.  False when its memory cannot be
+/// had, or a parameter is none that libsodium takes.  The caller has checked the caps.
+[[nodiscard]] bool argon2id(std::span<std::byte> out, std::span<const std::byte> passphrase,
+                            std::span<const std::byte> salt, std::uint64_t passes,
+                            std::uint64_t memory_bytes);
+
 /// The bytes of slot `number` in `copy`.
 [[nodiscard]] std::span<const std::byte> slot_bytes(std::span<const std::byte> copy,
                                                     std::size_t number);

@@ -13,24 +13,18 @@
 
 #include <coffer/error.hpp>
 
+#include "crypto/aead.hpp"
+#include "crypto/plaintext_probe.hpp"
 #include "crypto/seal_format.hpp"
 #include "platform/contracts.hpp"
 
 namespace coffer::crypto {
 namespace {
 
-static_assert(kKeyBytes == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
-static_assert(kNonceBytes == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
-static_assert(kTagBytes == crypto_aead_xchacha20poly1305_ietf_ABYTES);
 static_assert(kHashBytes == crypto_generichash_BYTES);
 static_assert(kTagBytes >= crypto_generichash_BYTES_MIN);
 
-unsigned char* raw(std::byte* bytes) {
-  return reinterpret_cast<unsigned char*>(bytes);
-}
-const unsigned char* raw(const std::byte* bytes) {
-  return reinterpret_cast<const unsigned char*>(bytes);
-}
+using aead::raw;
 
 /// BLAKE2b over several parts.  Its state holds key and plaintext: it is wiped when done.
 class Blake2b {
@@ -71,36 +65,6 @@ Tag checksum(const seal_format::Encoded& associated, const Nonce& nonce,
 [[maybe_unused]] bool same_or_apart(std::span<const std::byte> a, std::span<const std::byte> b) {
   return a.data() == b.data() || a.data() + a.size() <= b.data() || b.data() + b.size() <= a.data();
 }
-
-#ifndef NDEBUG
-/// Remembers both ends of a plaintext to see afterwards that they did change.  A peer wrote
-/// plaintext for a while because a library call did nothing; this catches that wherever tests run.
-class PlaintextProbe {
- public:
-  explicit PlaintextProbe(std::span<const std::byte> plaintext) {
-    if (plaintext.size() >= kProbeBytes) {
-      std::copy_n(plaintext.begin(), kProbeBytes, head_.begin());
-      std::copy_n(plaintext.end() - kProbeBytes, kProbeBytes, tail_.begin());
-    }
-  }
-  PlaintextProbe(const PlaintextProbe&) = delete;
-  PlaintextProbe& operator=(const PlaintextProbe&) = delete;
-  ~PlaintextProbe() {
-    wipe(head_);
-    wipe(tail_);
-  }
-  [[nodiscard]] bool changed_in(std::span<const std::byte> ciphertext) const {
-    return ciphertext.size() < kProbeBytes ||
-           (!std::equal(head_.begin(), head_.end(), ciphertext.begin()) &&
-            !std::equal(tail_.begin(), tail_.end(), ciphertext.end() - kProbeBytes));
-  }
-
- private:
-  static constexpr std::ptrdiff_t kProbeBytes = 16;
-  std::array<std::byte, kProbeBytes> head_{};
-  std::array<std::byte, kProbeBytes> tail_{};
-};
-#endif
 
 }  // namespace
 
@@ -160,10 +124,7 @@ Tag Sealer::seal(std::span<std::byte> ciphertext, std::span<const std::byte> pla
 #ifndef NDEBUG
   const PlaintextProbe probe(plaintext);
 #endif
-  Tag tag;
-  crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
-      raw(ciphertext.data()), raw(tag.data()), nullptr, raw(plaintext.data()), plaintext.size(),
-      raw(associated.data()), associated.size(), nullptr, raw(nonce.data()), raw(key_));
+  const Tag tag = aead::encrypt(ciphertext.data(), plaintext, associated, nonce, key_);
 #ifndef NDEBUG
   Ensures(probe.changed_in(ciphertext));
 #endif
@@ -184,11 +145,7 @@ bool Sealer::open(std::span<std::byte> plaintext, std::span<const std::byte> cip
       std::memmove(plaintext.data(), ciphertext.data(), ciphertext.size());
     }
   } else {
-    // libsodium's "detached" decryption verifies before it writes its first byte.
-    genuine = crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-                  raw(plaintext.data()), nullptr, raw(ciphertext.data()), ciphertext.size(),
-                  raw(tag.data()), raw(associated.data()), associated.size(), raw(nonce.data()),
-                  raw(key_)) == 0;
+    genuine = aead::decrypt(plaintext.data(), ciphertext, tag, associated, nonce, key_);
   }
   if (!genuine) {
     wipe(plaintext);
