@@ -1,0 +1,97 @@
+// The command line as a whole: global options, all subcommands, and how a run ends.
+
+#include <coffer/store.hpp>
+
+#include <csignal>
+
+#include "tools/commands.hpp"
+
+namespace coffer::tools {
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done, 1 not found, 2 wrong usage, 3 input/output, no space or no memory,\n"
+    "4 wrong key, 5 tampered, corrupted, not the anchor's history, or written by an unknown version,\n"
+    "6 memory could not be locked, 7 busy.\n"
+    "A VALUE that begins with a dash goes behind --, as in: coffer put STORE TREE KEY -- -1";
+
+void add_global_options(CLI::App& app, GlobalOptions& options) {
+  app.add_option("--key-file", options.key_file,
+                 "Key file: 32 bytes raw, in hexadecimal or base64 (else COFFER_KEY_FILE)")
+      ->type_name("FILE");
+  app.add_option("--key-exec", options.key_command,
+                 "Program that prints the key, with arguments; split at blanks, no shell")
+      ->type_name("COMMAND");
+  app.add_option("--passphrase-file", options.passphrase_file, "File whose one line is a passphrase")
+      ->type_name("FILE");
+  app.add_flag("--unencrypted", options.unencrypted, "The store has no key");
+  app.add_flag("--json", options.json, "Print JSON");
+  app.add_option("--locked-max", options.locked_bytes_max,
+                 "Most locked memory that the store takes (default 64M)")
+      ->transform(CLI::AsSizeValue(false))
+      ->type_name("BYTES[K|M|G]");
+  app.add_option("--durability", options.durability,
+                 "full: a commit has reached the disk; relaxed: a power cut may lose the newest")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, Durability>{{"full", Durability::full},
+                                            {"relaxed", Durability::relaxed}},
+          CLI::ignore_case))
+      ->type_name("full|relaxed");
+  app.add_flag("--proceed-unlocked", options.proceed_unlocked,
+               "Discouraged: go on when memory cannot be locked; plaintext may reach swap");
+  app.add_option("--anchor-file", options.anchor_file,
+                 "Refuse a store whose history does not pass through this point")
+      ->type_name("FILE");
+  app.add_flag("--update-anchor", options.update_anchor,
+               "Write the newest durable commit to the anchor file after success");
+}
+
+int carry_out(const Invocation& invocation) {
+  try {
+    return static_cast<int>(invocation.action());
+  } catch (const OutputClosed&) {
+    // Every transaction and the store have ended by now.
+    std::signal(SIGPIPE, SIG_DFL);
+    std::raise(SIGPIPE);
+    return static_cast<int>(ExitCode::io);
+  } catch (...) {
+    return static_cast<int>(report_current_exception());
+  }
+}
+
+}  // namespace
+
+void add_all_commands(CLI::App& app, Invocation& invocation) {
+  add_key_commands(app, invocation);
+  add_store_commands(app, invocation);
+  add_entry_commands(app, invocation);
+  add_scan_command(app, invocation);
+  add_transfer_commands(app, invocation);
+  add_completion_command(app, invocation);
+}
+
+int run(int argc, char** argv) {
+  try {
+    Invocation invocation;
+    CLI::App app("Coffer: an encrypted, transactional store of ordered keys and values", "coffer");
+    app.footer(kFooter);
+    app.set_version_flag("--version", std::string("coffer ") + coffer::version());
+    app.require_subcommand(1);
+    app.fallthrough();
+    add_global_options(app, invocation.global);
+    add_all_commands(app, invocation);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& help) {
+      return app.exit(help);
+    } catch (const CLI::ParseError& error) {
+      print_error(std::string(error.what()) + "; see coffer --help");
+      return static_cast<int>(ExitCode::usage);
+    }
+    return carry_out(invocation);
+  } catch (...) {
+    return static_cast<int>(report_current_exception());
+  }
+}
+
+}  // namespace coffer::tools

@@ -1,0 +1,24 @@
+// The subcommands, in groups of one file each.  A group adds its subcommands to the parser; each
+// leaves what it will do in `Invocation::action`.  A new group is a function here, a file of its own,
+// and a line in `add_all_commands`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "tools/global_options.hpp"
+
+namespace coffer::tools {
+
+void add_key_commands(CLI::App& app, Invocation& invocation);       // keygen
+void add_store_commands(CLI::App& app, Invocation& invocation);     // create, trees, stat, check
+void add_entry_commands(CLI::App& app, Invocation& invocation);     // put, get, del
+void add_scan_command(CLI::App& app, Invocation& invocation);       // scan
+void add_transfer_commands(CLI::App& app, Invocation& invocation);  // import, export
+void add_completion_command(CLI::App& app, Invocation& invocation);
+
+void add_all_commands(CLI::App& app, Invocation& invocation);
+
+/// Parses a command line and carries it out.  Never throws; the result is the process's exit code.
+[[nodiscard]] int run(int argc, char** argv);
+
+}  // namespace coffer::tools

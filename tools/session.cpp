@@ -1,0 +1,71 @@
+#include "tools/session.hpp"
+
+#include <csignal>
+
+#include "tools/anchor_file.hpp"
+#include "tools/key_source.hpp"
+
+namespace coffer::tools {
+namespace {
+
+Options store_options(const GlobalOptions& options, Access access) {
+  Options result;
+  result.read_only = access == Access::read;
+  result.durability = options.durability;
+  result.memory_locking = options.proceed_unlocked ? MemoryLocking::proceed_unlocked
+                                                   : MemoryLocking::abort;
+  if (options.locked_bytes_max) result.locked_bytes_max = *options.locked_bytes_max;
+  // One command is one burst of work: a checkpoint by the clock would only delay its end.
+  result.background_checkpoints = false;
+  return result;
+}
+
+// A writer that standard output's reader abandons must still end its transaction and close its store,
+// so a write to a closed pipe is to be an error (OutputClosed), not the end of the process.  Not
+// earlier than here: a key command would inherit the setting.
+void ignore_closed_pipes() { std::signal(SIGPIPE, SIG_IGN); }
+
+Store open_store(const GlobalOptions& options, const std::filesystem::path& path, Access access) {
+  check_key_options(options);
+  Options opening = store_options(options, access);
+  opening.anchor = anchor_to_require(options);
+  if (options.unencrypted) {
+    ignore_closed_pipes();
+    return Store::open_unencrypted(path, opening);
+  }
+  const Key key = obtain_key(options, KeyUse::open_store);
+  ignore_closed_pipes();
+  return Store::open(path, key, opening);
+}
+
+Store create_store(const GlobalOptions& options, const std::filesystem::path& path,
+                   const CreateOptions& create) {
+  check_key_options(options);
+  const Options opening = store_options(options, Access::write);
+  if (options.unencrypted) return Store::create_unencrypted(path, create, opening);
+  return Store::create(path, obtain_key(options, KeyUse::create_store), create, opening);
+}
+
+}  // namespace
+
+Session::Session(const GlobalOptions& options, const std::filesystem::path& store, Access access)
+    : options_(options),
+      access_(access),
+      scratch_(options),
+      store_(open_store(options, store, access)) {}
+
+Session::Session(const GlobalOptions& options, const std::filesystem::path& store,
+                 const CreateOptions& create)
+    : options_(options),
+      access_(Access::write),
+      scratch_(options),
+      store_(create_store(options, store, create)) {}
+
+void Session::finish() {
+  if (access_ == Access::write) store_.sync();
+  const Anchor anchor = store_.anchor();
+  store_.close();
+  if (options_.update_anchor) save_anchor(options_.anchor_file, anchor);
+}
+
+}  // namespace coffer::tools
