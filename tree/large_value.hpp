@@ -1,8 +1,8 @@
 // Values that do not fit a page: sealed chunks, and an index of their references.
 //
-//   L1  A value in memory is one chunk at most: writer and reader hold one ChunkBuffer and one page
-//   pin
-//       at a time (a writer that grows its index: one a level).
+//   L1  A value in memory is one chunk at most: writer and reader hold one ChunkBuffer, and one
+//   page pin
+//       at a time; a walk over the whole index holds a pin a level.
 //   L2  A chunk is written once and never changed.  A value is replaced, not edited.
 //   L3  What a writer has written belongs to it until `release`: its destructor gives it back,
 //   unless
@@ -48,10 +48,9 @@ std::size_t encode_large_value(const LargeValueGeometry& geometry,
 class LargeValueWriter final : private OpenStream {
  public:
   /// `registry` may be null when there are no savepoints and the sink outlives the writer.
-  explicit LargeValueWriter(txn::PageSink& sink,
-                            std::shared_ptr<StreamRegistry> registry = nullptr);
+  explicit LargeValueWriter(txn::PageSink& sink, std::shared_ptr<StreamRegistry> registry);
   /// Gives back what was written, unless released.
-  ~LargeValueWriter();
+  ~LargeValueWriter() override;
 
   /// Takes pieces of any size.  On failure `size()` bytes are in; the rest may be given again.
   void write(std::span<const std::byte> bytes);
@@ -66,7 +65,8 @@ class LargeValueWriter final : private OpenStream {
   void release() noexcept;
 
  private:
-  // What there is to give back; small, so that a savepoint can remember it.
+  // What there is to give back.  The first two chunk references never change, so that these two
+  // fields are all that a savepoint has to remember.
   struct Written {
     std::uint64_t length = 0;  // in sealed chunks
     PageId root = kNoPage;
@@ -75,26 +75,28 @@ class LargeValueWriter final : private OpenStream {
   struct Mark {
     txn::SavepointId savepoint;
     Written written;
+    std::uint64_t size;
   };
   enum class Phase : std::uint8_t { open, released, undone, ended };
 
   void savepoint_made(txn::SavepointId id) override;
   void rolled_back_to(txn::SavepointId id) noexcept override;
   void value_freed(std::uint64_t) noexcept override {}
-  void transaction_ended() noexcept override;
+  void transaction_ended(Ending ending) noexcept override;
 
   void require_open() const;
   void seal_buffered();
   void append(const txn::ChunkRef& ref);
-  void append_to_index(const txn::ChunkRef& ref);
   void begin_index(const txn::ChunkRef& third);
+  void append_to_index(std::uint64_t chunks, const txn::ChunkRef& ref);
+  void grow_index(std::uint64_t chunks, unsigned full_levels, const txn::ChunkRef& ref);
   void abandon() noexcept;
   void give_back(const txn::ChunkRef& ref) noexcept;
   void give_back(PageId page) noexcept;
   void note_leak() noexcept;
+  [[nodiscard]] LargeValueDescriptor describe() const;
 
   txn::PageSink* sink_;
-  std::shared_ptr<StreamRegistry> registry_;
   LargeValueGeometry geometry_;
   txn::ChunkBuffer buffer_;
   std::size_t buffered_ = 0;
@@ -103,7 +105,6 @@ class LargeValueWriter final : private OpenStream {
   Written written_;
   std::vector<PageId> spine_;  // the index's last page on each level, leaf first
   std::vector<Mark> marks_;
-  txn::SavepointId born_after_{};
   bool finished_ = false;
   Phase phase_ = Phase::open;
 };
@@ -112,8 +113,8 @@ class LargeValueWriter final : private OpenStream {
 class LargeValueReader final : private OpenStream {
  public:
   LargeValueReader(txn::PageSource& source, const LargeValueDescriptor& value,
-                   std::shared_ptr<StreamRegistry> registry = nullptr);
-  ~LargeValueReader() = default;
+                   std::shared_ptr<StreamRegistry> registry);
+  ~LargeValueReader() override = default;
 
   [[nodiscard]] std::uint64_t size() const { return value_.length; }
   /// Copies up to `out.size()` bytes from `offset` on; returns how many there were.
@@ -125,14 +126,13 @@ class LargeValueReader final : private OpenStream {
   void savepoint_made(txn::SavepointId) override {}
   void rolled_back_to(txn::SavepointId id) noexcept override;
   void value_freed(std::uint64_t value_id) noexcept override;
-  void transaction_ended() noexcept override;
+  void transaction_ended(Ending ending) noexcept override;
   void let_go(Phase phase) noexcept;
 
   void require_open() const;
   std::span<const std::byte> chunk(std::uint64_t index);
 
   txn::PageSource* source_;
-  std::shared_ptr<StreamRegistry> registry_;
   LargeValueGeometry geometry_;
   LargeValueDescriptor value_;
   txn::ChunkBuffer buffer_;
@@ -147,7 +147,7 @@ class LargeValueReader final : private OpenStream {
 /// Frees the value's chunks and index pages.  On failure nothing is freed.  Readers of the value
 /// that `registry` knows refuse to go on.
 void free_large_value(txn::PageSink& sink, const LargeValueDescriptor& value,
-                      StreamRegistry* registry = nullptr);
+                      StreamRegistry* registry);
 
 /// Hears of everything that a large value consists of.
 class LargeValueVisitor {

@@ -49,7 +49,7 @@ class LargeValueGeometry {
       : chunk_bytes_(chunk_bytes),
         leaf_fanout_((content_bytes - kIndexEntriesOffset) / kIndexLeafEntryBytes),
         inner_fanout_((content_bytes - kIndexEntriesOffset) / kIndexInnerEntryBytes) {
-    Expects(chunk_bytes > 0 && content_bytes >= kIndexEntriesOffset + 2 * kIndexLeafEntryBytes);
+    Expects(chunk_bytes > 0 && leaf_fanout_ > kLargeInlineChunksMax);
   }
   explicit LargeValueGeometry(const txn::PageSource& source)
       : LargeValueGeometry(source.content_bytes(), source.chunk_bytes()) {}
