@@ -1,0 +1,86 @@
+// See node_store.hpp.
+#include "pager/node_store.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <coffer/error.hpp>
+
+namespace coffer::pager {
+
+namespace {
+
+constexpr std::size_t kStagingBytes = std::size_t{256} << 10;
+
+}  // namespace
+
+NodePointer read_node(const PageFile& file, const crypto::KeyRing& keys, const NodePlace& place,
+                      const SlotRef& ref) {
+  if (ref.sealed_bytes < format::kNodeHeaderBytes ||
+      ref.sealed_bytes > content_bytes(file.page_bytes())) {
+    throw Corrupted(
+        fmt::format("the reference to {} has a length of {}, which cannot be; restore the "
+                    "store from a backup",
+                    describe(place), ref.sealed_bytes));
+  }
+  const crypto::Sealer* const sealer = keys.pages(ref.epoch.value);
+  if (sealer == nullptr) {
+    raise_damaged(keys.suite(), fmt::format("{} names key epoch {}, which the store does not have",
+                                            describe(place), ref.epoch.value));
+  }
+  crypto::Nonce nonce;
+  std::vector<std::byte> bytes(ref.sealed_bytes);
+  file.read(ref.slot, nonce, bytes);
+  if (!sealer->open(bytes, bytes, ref.tag, place.associated(ref.epoch), nonce)) {
+    raise_damaged(keys.suite(), fmt::format("{} in slot {} of '{}' does not verify",
+                                            describe(place), ref.slot.value, file.path().string()));
+  }
+  return std::make_shared<const Node>(place, file.page_bytes(), std::move(bytes));
+}
+
+NodeWriter::NodeWriter(PageFile& file, const crypto::KeyRing& keys, crypto::NonceRun& nonces,
+                       platform::Entropy& entropy)
+    : file_(file),
+      keys_(keys),
+      nonces_(nonces),
+      filler_(entropy),
+      epoch_(keys.current_epoch()),
+      slots_max_(std::max<std::size_t>(4, kStagingBytes / file.page_bytes())) {
+  staging_.resize(slots_max_ * file.page_bytes());
+}
+
+SlotRef NodeWriter::add(const NodePlace& place, SlotId slot, std::span<const std::byte> plain) {
+  const std::size_t page = file_.page_bytes();
+  Expects(!plain.empty() && plain.size() <= content_bytes(file_.page_bytes()));
+  const crypto::Sealer* const sealer = keys_.pages(epoch_.value);
+  Ensures(sealer != nullptr);
+  if (slots_ == slots_max_ || (slots_ != 0 && first_.next(slots_) != slot)) flush();
+  if (slots_ == 0) first_ = slot;
+
+  const std::span<std::byte> out(staging_.data() + slots_ * page, page);
+  const crypto::Nonce nonce = nonces_.next();
+  std::copy(nonce.begin(), nonce.end(), out.begin());
+  const auto ciphertext = out.subspan(nonce.size(), plain.size());
+  SlotRef ref;
+  ref.slot = slot;
+  ref.sealed_bytes = static_cast<std::uint32_t>(plain.size());
+  ref.epoch = epoch_;
+  ref.tag = sealer->seal(ciphertext, plain, place.associated(epoch_), nonce);
+  filler_.fill(out.subspan(nonce.size() + plain.size()));
+  ++slots_;
+  return ref;
+}
+
+void NodeWriter::flush() {
+  if (slots_ == 0) return;
+  std::vector<std::span<const std::byte>> pieces;
+  pieces.reserve(slots_);
+  const std::span<const std::byte> staged(staging_);
+  for (std::size_t i = 0; i < slots_; ++i) {
+    pieces.push_back(staged.subspan(i * file_.page_bytes(), file_.page_bytes()));
+  }
+  file_.write(first_, pieces);
+  slots_ = 0;
+}
+
+}  // namespace coffer::pager

@@ -1,0 +1,147 @@
+// See page_file.hpp.
+#include "pager/page_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <coffer/error.hpp>
+#include <mutex>
+#include <vector>
+
+namespace coffer::pager {
+
+namespace {
+
+constexpr std::uint64_t kWindowBytes = std::uint64_t{256} << 20;
+/// Below every system's IOV_MAX (1024 on Linux).
+constexpr std::size_t kSlotsPerWrite = 512;
+
+}  // namespace
+
+/// Windows by number, in two levels so that the table itself never moves: a reader finds its window
+/// with two loads.  Windows beyond the table's reach (256 TiB) are read by position instead.
+struct PageFile::Windows {
+  static constexpr std::size_t kPerGroup = 1024;
+  static constexpr std::size_t kGroups = 1024;
+  struct Group {
+    std::array<std::atomic<const platform::Mapping*>, kPerGroup> maps{};
+  };
+
+  /// nullptr when the table does not reach that far.
+  const platform::Mapping* get(const platform::File& file, std::uint64_t index) {
+    if (index >= kGroups * kPerGroup) return nullptr;
+    Group* group = groups[index / kPerGroup].load(std::memory_order_acquire);
+    if (group != nullptr) {
+      const auto* map = group->maps[index % kPerGroup].load(std::memory_order_acquire);
+      if (map != nullptr) return map;
+    }
+    return open(file, index);
+  }
+
+ private:
+  const platform::Mapping* open(const platform::File& file, std::uint64_t index) {
+    const std::lock_guard guard(opening);
+    auto& group_entry = groups[index / kPerGroup];
+    Group* group = group_entry.load(std::memory_order_relaxed);
+    if (group == nullptr) {
+      owned_groups.push_back(std::make_unique<Group>());
+      group = owned_groups.back().get();
+      group_entry.store(group, std::memory_order_release);
+    }
+    auto& entry = group->maps[index % kPerGroup];
+    if (const auto* other_thread_s = entry.load(std::memory_order_relaxed)) return other_thread_s;
+    owned_maps.reserve(owned_maps.size() + 1);
+    owned_maps.push_back(file.map(index * kWindowBytes, kWindowBytes));
+    entry.store(owned_maps.back().get(), std::memory_order_release);
+    return owned_maps.back().get();
+  }
+
+  std::array<std::atomic<Group*>, kGroups> groups{};
+  std::mutex opening;
+  std::vector<std::unique_ptr<Group>> owned_groups;
+  std::vector<std::unique_ptr<platform::Mapping>> owned_maps;
+};
+
+PageFile::PageFile(std::unique_ptr<platform::File> file, std::uint32_t page_bytes,
+                   std::uint64_t map_granularity_bytes)
+    : file_(std::move(file)), page_bytes_(page_bytes), windows_(std::make_unique<Windows>()) {
+  Expects(file_ != nullptr);
+  Expects(std::has_single_bit(page_bytes) && page_bytes >= 4096 && page_bytes <= 65536);
+  Expects(map_granularity_bytes != 0 && kWindowBytes % map_granularity_bytes == 0);
+  // Bytes behind the last whole slot are no slot; growing writes over them.
+  slots_.store(file_->size() / page_bytes_, std::memory_order_release);
+}
+
+// Windows go before the file that they look into.
+PageFile::~PageFile() {
+  windows_.reset();
+}
+
+const platform::Path& PageFile::path() const {
+  return file_->path();
+}
+
+void PageFile::raise_short(SlotId first, std::uint64_t count) const {
+  throw IoError(
+      fmt::format(
+          "'{}' is shorter than its references say: it has {} slots of {} bytes, and slot {} "
+          "was referenced; restore the store from a backup",
+          path().string(), slot_count(), page_bytes_, first.value + count - 1),
+      "read", path(), 0);
+}
+
+void PageFile::expect_inside(SlotId first, std::uint64_t count) const {
+  const std::uint64_t slots = slot_count();
+  if (first.value >= slots || count > slots - first.value) raise_short(first, count);
+}
+
+void PageFile::read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out) const {
+  expect_inside(slot, slots_for(page_bytes_, out.size()));
+  const std::uint64_t offset = slot.value * page_bytes_;
+  if (out.size() <= content_bytes(page_bytes_)) {
+    if (const auto* window = windows_->get(*file_, offset / kWindowBytes)) {
+      const std::uint64_t inside = offset % kWindowBytes;
+      window->copy_out(inside, nonce);
+      window->copy_out(inside + nonce.size(), out);
+      return;
+    }
+  }
+  if (file_->read_at(offset, nonce) != nonce.size() ||
+      file_->read_at(offset + nonce.size(), out) != out.size()) {
+    raise_short(slot, slots_for(page_bytes_, out.size()));
+  }
+}
+
+void PageFile::write(SlotId first, std::span<const std::span<const std::byte>> slots) {
+  Expects(slots.size() <= slot_count() && first.value <= slot_count() - slots.size());
+  for (const auto& slot : slots) Expects(slot.size() == page_bytes_);
+  while (!slots.empty()) {
+    const std::size_t now = std::min(slots.size(), kSlotsPerWrite);
+    file_->write_vector_at(first.value * page_bytes_, slots.first(now));
+    slots = slots.subspan(now);
+    first = first.next(now);
+  }
+}
+
+void PageFile::grow(std::uint64_t slots) {
+  const std::uint64_t before = slot_count();
+  Expects(slots >= before);
+  if (slots == before) return;
+  file_->allocate(before * page_bytes_, (slots - before) * page_bytes_);
+  slots_.store(slots, std::memory_order_release);
+}
+
+void PageFile::shrink(std::uint64_t slots) {
+  Expects(slots <= slot_count());
+  if (slots == slot_count()) return;
+  file_->truncate(slots * page_bytes_);
+  slots_.store(slots, std::memory_order_release);
+}
+
+void PageFile::sync() {
+  file_->data_sync();
+}
+
+}  // namespace coffer::pager

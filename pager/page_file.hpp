@@ -1,0 +1,60 @@
+// The page file: slots by number.
+//
+// Reads copy out of read-only windows that are mapped when first needed and never move; writes go
+// by position.  Nothing here knows what a slot means, or whether it may be written: SlotLedger
+// does.
+//
+// Invariants
+//   F1  A byte is copied out of a window once; no mapped address leaves this class.
+//   F2  The file grows only by allocating: a slot below slot_count() has its room on the disk.
+//   F3  A slot at or beyond slot_count() is never read or written.
+//
+// Failures: IoError from the operating system, NoSpace from grow (the file is then as it was).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "pager/slot.hpp"
+#include "platform/platform.hpp"
+
+namespace coffer::pager {
+
+/// Slots by number.  Reads copy out of read-only windows that never move (F1: copy once); writes go
+/// by position.  Thread-safe.
+class PageFile {
+ public:
+  PageFile(std::unique_ptr<platform::File> file, std::uint32_t page_bytes,
+           std::uint64_t map_granularity_bytes);
+  ~PageFile();
+  PageFile(const PageFile&) = delete;
+  PageFile& operator=(const PageFile&) = delete;
+
+  [[nodiscard]] std::uint32_t page_bytes() const { return page_bytes_; }
+  [[nodiscard]] std::uint64_t slot_count() const { return slots_.load(std::memory_order_acquire); }
+  [[nodiscard]] const platform::Path& path() const;
+  /// Copies the first `nonce + out.size()` bytes of a slot (or run), once.  A slot beyond the end
+  /// raises IoError.  For `out` larger than a page positioned reads are used.
+  void read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out) const;
+  /// Writes consecutive slots; every piece is a whole slot.
+  void write(SlotId first, std::span<const std::span<const std::byte>> slots);
+  /// Grows to `slots`, allocated on disk (NoSpace).
+  void grow(std::uint64_t slots);
+  void shrink(std::uint64_t slots);
+  void sync();
+
+ private:
+  struct Windows;
+
+  void expect_inside(SlotId first, std::uint64_t count) const;
+  [[noreturn]] void raise_short(SlotId first, std::uint64_t count) const;
+
+  std::unique_ptr<platform::File> file_;
+  std::uint32_t page_bytes_;
+  std::atomic<std::uint64_t> slots_{0};
+  std::unique_ptr<Windows> windows_;
+};
+
+}  // namespace coffer::pager

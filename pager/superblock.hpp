@@ -1,0 +1,82 @@
+// The superblock: the root of everything but the keys, in two copies.
+//
+// Invariants
+//   B1  A copy is sealed whole, its index in the additional data: neither can stand in for the
+//   other. B2  Copy 0 is written and synced before copy 1 is touched (the caller's), so that one of
+//   them is whole
+//       at every moment.
+//   B3  One bad copy costs nothing: the other one is taken.  Two bad copies are an error, never
+//   "new". B4  Two good copies with the same checkpoint number are equal.  So whoever writes other
+//   content, for
+//       whatever reason, takes a new number.
+//
+// Failures: Tampered (Corrupted when unencrypted), VersionUnsupported, IoError.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "crypto/key_header.hpp"
+#include "crypto/seal.hpp"
+#include "pager/slot.hpp"
+#include "platform/platform.hpp"
+#include "platform/strong.hpp"
+
+namespace coffer::pager {
+
+/// One writable opening of the store under which something was committed.
+struct Opening {
+  std::array<std::byte, 16> generation{};
+  CommitNumber first_commit{};
+  friend bool operator==(const Opening&, const Opening&) = default;
+};
+inline constexpr std::size_t kOpeningsMax = 512;
+
+/// The root of everything but the keys.  Two copies of kSuperblockBytes each in the file
+/// `superblock`, each [nonce 24][ciphertext][tag 16], the copy's index in the additional data.
+struct Superblock {
+  std::uint32_t format_version = 1;
+  std::uint32_t page_bytes = 0;
+  std::uint64_t segment_bytes = 0;  ///< of the journal
+  std::array<std::byte, 16> instance{};
+  std::uint64_t checkpoint = 0;  ///< number of this checkpoint
+  CommitNumber commit{};         ///< last commit that it contains
+  SlotRef table_root{};          ///< sealed_bytes 0: an empty table
+  std::uint8_t table_levels = 0;
+  SlotRef free_root{};
+  std::uint8_t free_levels = 0;
+  std::uint64_t slot_count = 0;  ///< slots that the free map covers
+  std::uint64_t page_count = 0;  ///< logical pages in use
+  PageId next_page{1};           ///< no page at or above this number was ever used
+  PageId catalog_root{};
+  std::uint64_t next_value_id = 1;
+  Lsn journal_position{};
+  std::array<std::byte, 16> journal_generation{};
+  crypto::Tag journal_previous_tag{};
+  Lsn journal_durable_upto{};
+  crypto::Hash key_header_hash{};
+  /// Hash of the openings that no longer stand in `openings`, then those, oldest first.
+  crypto::Hash openings_before{};
+  CommitNumber openings_before_end{};  ///< first commit not covered by `openings_before`
+  std::vector<Opening> openings;
+  friend bool operator==(const Superblock&, const Superblock&) = default;
+};
+
+inline constexpr std::uint64_t kSuperblockBytes = 16384;
+
+struct FoundSuperblock {
+  Superblock superblock;
+  bool repair = false;  ///< the other copy is damaged or older: write it again
+  int bad_copy = -1;    ///< which one that is; -1: none
+};
+
+/// Reads both copies; the valid one with the higher checkpoint number wins.  Both bad: Tampered
+/// (Corrupted when unencrypted), never an older state; a file of the wrong size: likewise.
+[[nodiscard]] FoundSuperblock read_superblock(const platform::File& file,
+                                              const crypto::KeyRing& keys);
+/// Writes one copy (0 or 1); the caller syncs.
+void write_superblock(platform::File& file, int copy, const Superblock& superblock,
+                      const crypto::KeyRing& keys, crypto::NonceRun& nonces);
+
+}  // namespace coffer::pager
