@@ -1,0 +1,274 @@
+#include "txn/checkpoint.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include <coffer/error.hpp>
+
+#include "platform/contracts.hpp"
+
+namespace coffer::txn {
+
+using pager::Hold;
+using pager::SlotRun;
+
+namespace {
+
+/// Everything that one checkpoint has in hand.
+struct Frozen {
+  CommitNumber commit{};
+  journal::JournalEnd journal_end;
+  StoreState state;
+  PageId catalog_root{};
+  std::vector<RunChange> runs;
+};
+
+Frozen freeze(Core& core) {
+  Frozen frozen;
+  const std::scoped_lock lock(core.publish_mutex);
+  frozen.commit = CommitNumber{core.latest_commit.load()};
+  frozen.journal_end =
+      core.journal ? core.journal->end()
+                   : journal::JournalEnd{Lsn{core.journal_position.load()},
+                                         core.superblock.journal_previous_tag, frozen.commit};
+  frozen.state = core.state;
+  frozen.catalog_root = PageId{core.catalog_root.load()};
+  frozen.runs = core.run_changes;
+  return frozen;
+}
+
+/// Runs that came and went since the last checkpoint never reach the free map.
+void fold_runs(const std::vector<RunChange>& runs, pager::CheckpointChanges& changes) {
+  std::unordered_map<std::uint64_t, SlotRun> used;
+  for (const RunChange& change : runs) {
+    if (change.used) {
+      used[change.run.first.value] = change.run;
+    } else if (used.erase(change.run.first.value) == 0) {
+      changes.runs_unused.push_back(change.run);
+    }
+  }
+  for (const auto& [first, run] : used) changes.runs_used.push_back(run);
+}
+
+/// Holds on slots that the checkpoint will refer to, given back if it does not come about.
+class CheckpointHolds {
+ public:
+  explicit CheckpointHolds(pager::SlotLedger& ledger) : ledger_(&ledger) {}
+  ~CheckpointHolds() {
+    for (const SlotRun& run : runs_) ledger_->release(run, Hold::checkpoint);
+  }
+  CheckpointHolds(const CheckpointHolds&) = delete;
+  CheckpointHolds& operator=(const CheckpointHolds&) = delete;
+  void hold(SlotRun run) {
+    runs_.reserve(runs_.size() + 1);
+    ledger_->hold(run, Hold::checkpoint);
+    runs_.push_back(run);
+  }
+  /// For runs that already carry the hold.
+  void reserve(std::size_t more) { runs_.reserve(runs_.size() + more); }
+  void adopt(SlotRun run) noexcept { runs_.push_back(run); }
+  /// The checkpoint is in force: install_checkpoint has taken the holds over.
+  void done() noexcept { runs_.clear(); }
+
+ private:
+  pager::SlotLedger* ledger_;
+  std::vector<SlotRun> runs_;
+};
+
+pager::CheckpointChanges collect(Core& core, const Frozen& frozen, CheckpointHolds& holds) {
+  pager::CheckpointChanges changes;
+  std::vector<Overlay::Pending> in_memory;
+  {
+    // A commit published between finding a version in its slot and holding that slot could drop it.
+    const std::scoped_lock lock(core.publish_mutex);
+    for (auto& pending : core.overlay->changed(core.superblock.commit, frozen.commit)) {
+      if (!pending.present) {
+        if (core.metadata->lookup(pending.page)) {
+          changes.pages.emplace_back(pending.page, std::nullopt);
+        }
+      } else if (pending.version.has_slot) {
+        holds.hold({pending.version.ref.slot, 1});
+        changes.pages.emplace_back(pending.page, pending.version.ref);
+      } else {
+        in_memory.push_back(std::move(pending));
+      }
+    }
+  }
+  holds.reserve(in_memory.size());
+  changes.pages.reserve(changes.pages.size() + in_memory.size());
+  core.write_out(in_memory, Hold::checkpoint);
+  for (const auto& written : in_memory) {
+    holds.adopt({written.version.ref.slot, 1});
+    changes.pages.emplace_back(written.page, written.version.ref);
+  }
+  fold_runs(frozen.runs, changes);
+  for (const SlotRun& run : changes.runs_used) holds.hold(run);
+  std::sort(changes.pages.begin(), changes.pages.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  return changes;
+}
+
+pager::Superblock next_superblock(Core& core, const Frozen& frozen,
+                                  const pager::CheckpointRoots& roots, bool new_generation) {
+  pager::Superblock next = core.superblock;
+  if (frozen.commit > core.superblock.commit) {
+    note_opening(next, *core.keys, core.generation, core.superblock.commit.next());
+  }
+  next.checkpoint += 1;
+  next.commit = frozen.commit;
+  next.table_root = roots.table_root;
+  next.table_levels = roots.table_levels;
+  next.free_root = roots.free_root;
+  next.free_levels = roots.free_levels;
+  next.slot_count = roots.slot_count;
+  next.page_count = roots.page_count;
+  next.next_page = frozen.state.next_page;
+  next.catalog_root = frozen.catalog_root;
+  next.next_value_id = frozen.state.next_value_id;
+  next.journal_position = frozen.journal_end.position;
+  next.journal_previous_tag = frozen.journal_end.last_tag;
+  next.journal_durable_upto = Lsn{
+      std::max(core.durable_position.load(std::memory_order_acquire), frozen.journal_end.position.value)};
+  next.journal_generation = core.generation;
+  if (new_generation) core.platform.entropy().fill(next.journal_generation);
+  return next;
+}
+
+void write_both_copies(Core& core, const pager::Superblock& superblock, crypto::NonceRun& nonces) {
+  try {
+    for (const int copy : {0, 1}) {
+      pager::write_superblock(*core.superblock_file, copy, superblock, *core.keys, nonces);
+      core.superblock_file->sync();
+      core.syncs.fetch_add(1, std::memory_order_relaxed);
+    }
+  } catch (const std::exception& e) {
+    core.poison(e.what());
+    throw;
+  }
+}
+
+void take_force(Core& core, const pager::Superblock& next, const pager::CheckpointRoots& roots,
+                const Horizon& horizon, CheckpointHolds& holds) {
+  const CommitNumber commit = next.commit;
+  const std::scoped_lock lock(core.publish_mutex);
+  core.installs.fetch_add(1, std::memory_order_acq_rel);
+  core.metadata->install();
+  core.ledger->install_checkpoint(roots.now_used, roots.no_longer_used);
+  holds.done();
+  std::erase_if(core.journal_holds, [&](const RunChange& held) {
+    if (held.commit > commit) return false;
+    core.ledger->release(held.run, Hold::journal);
+    return true;
+  });
+  std::erase_if(core.run_changes, [&](const RunChange& change) { return change.commit <= commit; });
+  std::erase_if(core.freed_pages, [&](const FreedPage& freed) { return freed.commit <= commit; });
+  core.search_from = PageId{1};
+  core.overlay->trim(commit, horizon);
+  core.reclaim_runs(horizon);
+  core.superblock = next;
+  core.generation = next.journal_generation;
+  core.checkpoint_position.store(next.journal_position.value, std::memory_order_release);
+}
+
+/// Versions that only snapshots need do not stay in memory for ever: past a quarter of the buffer they go to
+/// slots.  Not needed for correctness, so a full disk does not matter.
+void spill_superseded(Core& core) {
+  auto old = core.overlay->superseded_in_memory();
+  std::uint64_t bytes = 0;
+  for (const auto& pending : old) bytes += pending.version.buffer->ciphertext().size();
+  if (bytes <= core.options.write_buffer_bytes_max / 4) return;
+  try {
+    core.write_out(old, Hold::transaction);
+    for (const auto& pending : old) {
+      core.ledger->release({pending.version.ref.slot, 1}, Hold::transaction);
+    }
+  } catch (const NoSpace&) {
+    return;
+  }
+}
+
+}  // namespace
+
+bool checkpoint_due(const Core& core) {
+  return core.journal_bytes_since_checkpoint() >= core.options.checkpoint_journal_bytes ||
+         core.overlay->buffered_bytes() >= core.options.write_buffer_bytes_max ||
+         core.ledger->held_slots() > core.ledger->used_slots() / 2 + 16384;
+}
+
+bool make_checkpoint(Core& core, bool new_generation) {
+  const std::scoped_lock lock(core.checkpoint_mutex);
+  core.check_not_poisoned();
+  const Frozen frozen = freeze(core);
+  if (frozen.commit == core.superblock.commit && !new_generation) return false;
+  core.wait_durable(frozen.commit);
+
+  crypto::NonceRun nonces(core.platform.entropy());
+  CheckpointHolds holds(*core.ledger);
+  const pager::CheckpointChanges changes = collect(core, frozen, holds);
+  const pager::CheckpointRoots roots = core.metadata->prepare(changes, nonces);
+  pager::Superblock next;
+  Horizon horizon;
+  try {
+    try {
+      core.page_file->sync();
+      core.syncs.fetch_add(1, std::memory_order_relaxed);
+    } catch (const std::exception& e) {
+      core.poison(e.what());
+      throw;
+    }
+    next = next_superblock(core, frozen, roots, new_generation);
+    horizon = core.snapshots.horizon(core.durable_commit);
+    write_both_copies(core, next, nonces);
+  } catch (...) {
+    core.metadata->abandon();
+    throw;
+  }
+  take_force(core, next, roots, horizon, holds);
+  if (core.journal) core.journal->recycle(next.journal_position);
+  core.reserve_for_checkpoint(0, next.next_page);
+  spill_superseded(core);
+  return true;
+}
+
+BackgroundCheckpointer::BackgroundCheckpointer(Core& core) : core_(core) {
+  thread_ = std::thread([this] { run(); });
+}
+
+BackgroundCheckpointer::~BackgroundCheckpointer() { stop(); }
+
+void BackgroundCheckpointer::stop() noexcept {
+  {
+    const std::scoped_lock lock(core_.pressure_mutex);
+    core_.stopping = true;
+  }
+  core_.pressure.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void BackgroundCheckpointer::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(core_.pressure_mutex);
+      core_.pressure.wait_for(lock, core_.options.checkpoint_interval,
+                              [this] { return core_.stopping || core_.checkpoint_wanted; });
+      if (core_.stopping) return;
+      core_.checkpoint_wanted = false;
+    }
+    if (core_.poisoned.load(std::memory_order_acquire)) continue;
+    bool failed = false;
+    try {
+      make_checkpoint(core_);
+    } catch (const std::exception&) {
+      // The former checkpoint stays in force and the journal goes on growing; what made it fail shows in
+      // the next commit's own error (no room, poisoned).  Tried again when next due.
+      failed = true;
+    }
+    {
+      const std::scoped_lock lock(core_.pressure_mutex);
+      core_.last_checkpoint_failed.store(failed);
+    }
+    core_.pressure.notify_all();
+  }
+}
+
+}  // namespace coffer::txn

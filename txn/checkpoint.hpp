@@ -1,0 +1,43 @@
+// Checkpoints: what the journal holds moves into the page file.
+//
+//   freeze      (publish lock) N = latest commit, the journal's end, what changed since the last checkpoint
+//   harden      the journal is synced up to N: a checkpoint never contains what is not durable
+//   write       sealed pages go to slots in runs; table and free-map nodes follow; the page file is synced
+//   seal        superblock copy A, sync, copy B, sync (G4)
+//   take force  (publish lock) lookups see the new table; slots, runs and journal before N are let go
+//
+// A failure before `seal` leaves the former checkpoint in force and everything in memory as it was; one in
+// `seal` or in a sync poisons the store.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <thread>
+
+#include "txn/core.hpp"
+
+namespace coffer::txn {
+
+/// Makes a checkpoint of everything committed; returns false when there was nothing to do.  With
+/// `new_generation` it is made in any case, and names a fresh journal generation (recovery, first write).
+bool make_checkpoint(Core& core, bool new_generation = false);
+
+/// True when size, memory or held slots ask for a checkpoint.
+[[nodiscard]] bool checkpoint_due(const Core& core);
+
+/// The thread that makes checkpoints when they are due.
+class BackgroundCheckpointer {
+ public:
+  explicit BackgroundCheckpointer(Core& core);
+  ~BackgroundCheckpointer();
+  BackgroundCheckpointer(const BackgroundCheckpointer&) = delete;
+  BackgroundCheckpointer& operator=(const BackgroundCheckpointer&) = delete;
+  void stop() noexcept;
+
+ private:
+  void run();
+  Core& core_;
+  std::thread thread_;
+};
+
+}  // namespace coffer::txn

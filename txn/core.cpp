@@ -1,0 +1,273 @@
+#include "txn/core.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <coffer/error.hpp>
+
+#include "platform/contracts.hpp"
+
+namespace coffer::txn {
+
+namespace {
+
+constexpr std::size_t kWriteRunBytes = 256 * 1024;
+
+platform::LockPolicy policy_of(const Options& options) {
+  return options.memory_locking == MemoryLocking::abort ? platform::LockPolicy::abort
+                                                        : platform::LockPolicy::proceed_unlocked;
+}
+
+}  // namespace
+
+LockedBudget divide_budget(std::uint64_t locked_bytes_max, std::size_t chunk_stride) {
+  constexpr std::uint64_t kLeast = 512 * 1024;
+  if (locked_bytes_max < kLeast) {
+    throw InvalidArgument(
+        fmt::format("locked_bytes_max is {} bytes; a store needs at least {}", locked_bytes_max, kLeast));
+  }
+  LockedBudget budget;
+  budget.heap_bytes = std::clamp<std::uint64_t>(locked_bytes_max / 32, 32 * 1024, 1024 * 1024);
+  budget.chunks_max = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(locked_bytes_max / 8 / chunk_stride, 4, 64));
+  // Keys take locked memory of their own: the header's ring and the caller's key, a few pages.
+  constexpr std::uint64_t kKeys = 32 * 1024;
+  budget.frame_bytes =
+      locked_bytes_max - budget.heap_bytes - budget.chunks_max * chunk_stride - kKeys;
+  return budget;
+}
+
+void WriterTurn::take() {
+  std::unique_lock lock(mutex_);
+  free_.wait(lock, [this] { return !taken_; });
+  taken_ = true;
+}
+
+bool WriterTurn::try_take() {
+  const std::scoped_lock lock(mutex_);
+  if (taken_) return false;
+  taken_ = true;
+  return true;
+}
+
+void WriterTurn::give() noexcept {
+  {
+    const std::scoped_lock lock(mutex_);
+    taken_ = false;
+  }
+  free_.notify_one();
+}
+
+Core::Core(platform::Platform& platform_in, StoreFiles store_files, const Options& options_in)
+    : platform(platform_in),
+      files(std::move(store_files)),
+      options(options_in),
+      snapshots(platform_in.clock()) {}
+
+Core::~Core() = default;
+
+void Core::build(crypto::OpenedKeyHeader&& opened, pager::Superblock found,
+                 std::unique_ptr<platform::File> page_file_in,
+                 std::unique_ptr<platform::File> superblock_file_in) {
+  keys = std::move(opened.keys);
+  superblock = std::move(found);
+  superblock_file = std::move(superblock_file_in);
+  page_bytes = superblock.page_bytes;
+  content_bytes = pager::content_bytes(page_bytes);
+
+  const std::size_t chunk_stride = std::size_t{pager::chunk_slots(page_bytes)} * page_bytes;
+  const LockedBudget budget = divide_budget(options.locked_bytes_max, chunk_stride);
+  const platform::LockPolicy policy = policy_of(options);
+  const bool excluded = !options.include_plaintext_in_core_dumps;
+  auto& memory = platform.memory();
+  heap = std::make_unique<platform::LockedHeap>(memory, budget.heap_bytes, policy, "small buffers",
+                                                excluded);
+  chunks = std::make_unique<pager::ChunkPool>(memory, chunk_stride, budget.chunks_max, policy, excluded);
+  staging = chunks->take();
+  frames = std::make_unique<pager::FramePool>(
+      memory, pager::FramePool::Config{.page_bytes = page_bytes,
+                                       .frame_bytes_max = budget.frame_bytes,
+                                       .policy = policy,
+                                       .residency = options.residency,
+                                       .resident_bytes_max = options.resident_bytes_max,
+                                       .excluded_from_dumps = excluded});
+
+  page_file = std::make_unique<pager::PageFile>(std::move(page_file_in), page_bytes,
+                                                platform.files().map_granularity_bytes());
+  ledger = std::make_unique<pager::SlotLedger>(*page_file);
+  metadata = std::make_unique<pager::Metadata>(*page_file, *ledger, *keys, platform.entropy(),
+                                               options.table_cache_bytes_max);
+  metadata->load(superblock);
+  overlay = std::make_unique<Overlay>(*ledger);
+  sealer = std::make_unique<PageSealer>(*keys, *page_file, content_bytes);
+
+  latest_commit = superblock.commit.value;
+  durable_commit = superblock.commit.value;
+  durable_position = superblock.journal_position.value;
+  checkpoint_position = superblock.journal_position.value;
+  journal_position = superblock.journal_position.value;
+  state = {superblock.next_page, superblock.next_value_id};
+  catalog_root = superblock.catalog_root.value;
+  generation = superblock.journal_generation;
+}
+
+void Core::check_alive() const {
+  if (platform.forked()) {
+    throw Error("this store was opened before a fork; a child process must open it itself, after the "
+                "parent has closed it");
+  }
+}
+
+void Core::check_not_poisoned() const {
+  if (!poisoned.load(std::memory_order_acquire)) return;
+  const std::scoped_lock guard(poison_mutex);
+  throw Poisoned("the store takes no more commits after a failure (" + poison_cause +
+                 "); close it and open it again, which recovers everything acknowledged");
+}
+
+void Core::poison(const std::string& cause) noexcept {
+  {
+    const std::scoped_lock guard(poison_mutex);
+    if (!poisoned.load()) {
+      try {
+        poison_cause = cause;
+      } catch (...) {
+        // Out of memory: the cause stays empty, the fact does not.
+      }
+      poisoned.store(true, std::memory_order_release);
+    }
+  }
+  synced.notify_all();
+  pressure.notify_all();
+}
+
+PageId Core::catalog_at(CommitNumber snapshot) const {
+  const PageId root{catalog_root.load(std::memory_order_acquire)};
+  return snapshot.value >= catalog_commit.load(std::memory_order_acquire) ? root : kNoPage;
+}
+
+Resolved Core::resolve(PageId page, CommitNumber snapshot) const {
+  // A checkpoint taking force between the two questions could show a version that is too new: its entry in
+  // the overlay (V1) is then there, so ask again.
+  for (;;) {
+    const std::uint64_t before = installs.load(std::memory_order_acquire);
+    if (auto found = overlay->resolve(page, snapshot)) return *std::move(found);
+    const auto ref = metadata->lookup(page);
+    if (installs.load(std::memory_order_acquire) != before) continue;
+    if (!ref) return {};
+    return {true, PageVersion{.ref = *ref, .has_slot = true, .buffer = {}}};
+  }
+}
+
+// Group commit: the first who waits syncs for all whose commit mark was written by then; the others wait for
+// it, and one of those whom that sync came too early for is next.
+void Core::wait_durable(CommitNumber commit) {
+  std::unique_lock guard(sync_mutex);
+  while (durable_commit.load(std::memory_order_acquire) < commit.value) {
+    if (poisoned.load(std::memory_order_acquire)) {
+      guard.unlock();
+      check_not_poisoned();
+    }
+    if (syncing) {
+      synced.wait(guard);
+      continue;
+    }
+    syncing = true;
+    guard.unlock();
+    std::uint64_t upto = 0;
+    std::uint64_t position = 0;
+    {
+      const std::scoped_lock publish(publish_mutex);
+      upto = latest_commit.load();
+      position = journal_position.load();
+    }
+    std::exception_ptr failure;
+    try {
+      journal->sync();
+      syncs.fetch_add(1, std::memory_order_relaxed);
+    } catch (const std::exception& e) {
+      failure = std::current_exception();
+      poison(e.what());
+    }
+    guard.lock();
+    syncing = false;
+    if (!failure) {
+      durable_position.store(position, std::memory_order_release);
+      durable_commit.store(upto, std::memory_order_release);
+    }
+    synced.notify_all();
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+void Core::write_slots(const std::vector<pager::SlotRun>& runs,
+                       const std::vector<const SealedPage*>& pages) {
+  crypto::Filler filler(platform.entropy());
+  const std::size_t per_write = std::max<std::size_t>(1, kWriteRunBytes / page_bytes);
+  std::vector<std::byte> buffer(per_write * page_bytes);
+  std::size_t next = 0;
+  for (const pager::SlotRun& run : runs) {
+    for (std::uint32_t done = 0; done < run.count;) {
+      const auto batch = static_cast<std::uint32_t>(std::min<std::size_t>(per_write, run.count - done));
+      for (std::uint32_t i = 0; i < batch; ++i) {
+        const std::span slot = std::span(buffer).subspan(std::size_t{i} * page_bytes, page_bytes);
+        const SealedPage& page = *pages[next++];
+        const auto body = page.ciphertext();
+        std::copy(page.nonce.begin(), page.nonce.end(), slot.begin());
+        std::copy(body.begin(), body.end(), slot.begin() + crypto::kNonceBytes);
+        filler.fill(slot.subspan(crypto::kNonceBytes + body.size()));
+      }
+      const std::span<const std::byte> whole =
+          std::span(buffer).first(std::size_t{batch} * page_bytes);
+      page_file->write(run.first.next(done), std::span(&whole, 1));
+      done += batch;
+    }
+  }
+}
+
+void Core::write_out(std::vector<Overlay::Pending>& versions, pager::Hold hold) {
+  std::sort(versions.begin(), versions.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.page, a.born) < std::pair(b.page, b.born);
+  });
+  std::vector<const SealedPage*> pages;
+  for (const auto& v : versions) pages.push_back(v.version.buffer.get());
+  if (pages.empty()) return;
+  // A run that allocate_scattered gives is named slot by slot from here on: one hold for each page.
+  const auto runs = ledger->allocate_scattered(pages.size(), hold);
+  std::size_t next = 0;
+  for (const auto& run : runs) {
+    for (std::uint32_t i = 0; i < run.count; ++i, ++next) {
+      versions[next].version.ref.slot = run.first.next(i);
+      versions[next].version.has_slot = true;
+    }
+  }
+  try {
+    write_slots(runs, pages);
+    for (const auto& v : versions) overlay->settle(v.page, v.born, v.version.ref.slot);
+  } catch (...) {
+    for (auto& v : versions) ledger->release({v.version.ref.slot, 1}, hold);
+    throw;
+  }
+}
+
+void Core::reclaim_runs(const Horizon& horizon) noexcept {
+  std::erase_if(retired_runs, [&](const RetiredRun& retired) {
+    if (horizon.needs(retired.born, retired.freed)) return false;
+    ledger->release(retired.run, pager::Hold::version);
+    return true;
+  });
+}
+
+void Core::reserve_for_checkpoint(std::uint64_t more, PageId next_page) {
+  const std::uint64_t pages = overlay->buffered_pages() + more;
+  // Twice the nodes: a checkpoint that is under way takes its own while the next one's must be free.
+  ledger->reserve(pages + 2 * metadata->node_slots_max(pages, next_page));
+}
+
+std::uint64_t Core::journal_bytes_since_checkpoint() const {
+  return journal_position.load(std::memory_order_relaxed) -
+         checkpoint_position.load(std::memory_order_relaxed);
+}
+
+}  // namespace coffer::txn

@@ -1,0 +1,197 @@
+// What the parts of the transaction manager share: one open store.
+//
+// Parts: ReadView and WriteView (transactions), commit.cpp, group_commit (durability), Checkpointer, Recovery.
+// Engine (engine.hpp) puts them together and is what the layer above sees.
+//
+// Locks, in the order in which they are taken
+//   1  the writer's turn (WriterTurn)     one write transaction at a time, for as long as it lives
+//   2  checkpoint_mutex                   one checkpoint (or check) at a time
+//   3  publish_mutex                      a commit becoming visible; a checkpoint freezing or taking force
+//   4  sync_mutex                         who syncs the journal, who waits
+//   5  locks inside Overlay, Snapshots, SlotLedger, Metadata, FramePool, JournalWriter (leaves)
+// Readers take none of 1 to 4.
+//
+// Invariants
+//   T1  A commit is acknowledged only when a sync begun after its commit mark was written has succeeded.
+//   T2  latest >= durable; both only grow; a version at or below `latest` is published.
+//   T3  After a failed sync, or a failed write of a commit mark or superblock, `poisoned` is set before anybody
+//       is told anything else, and is never taken back.
+//   T4  Slots named by the journal since the checkpoint in force carry Hold::journal.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <coffer/options.hpp>
+
+#include "crypto/key_header.hpp"
+#include "journal/journal.hpp"
+#include "pager/frame_pool.hpp"
+#include "pager/pager.hpp"
+#include "platform/locked_heap.hpp"
+#include "platform/platform.hpp"
+#include "txn/history.hpp"
+#include "txn/overlay.hpp"
+#include "txn/sealed_page.hpp"
+#include "txn/snapshots.hpp"
+#include "txn/store_files.hpp"
+
+namespace coffer::txn {
+
+/// How the locked budget is divided.
+struct LockedBudget {
+  std::uint64_t heap_bytes = 0;
+  std::uint32_t chunks_max = 0;
+  std::uint64_t frame_bytes = 0;
+};
+[[nodiscard]] LockedBudget divide_budget(std::uint64_t locked_bytes_max, std::size_t chunk_stride);
+
+/// A run of slots that commits since the last checkpoint have begun or ceased to refer to.
+struct RunChange {
+  pager::SlotRun run;
+  CommitNumber commit{};
+  bool used = false;
+};
+
+/// A run that is no longer referenced, but that snapshots may still need (rule V).
+struct RetiredRun {
+  pager::SlotRun run;
+  CommitNumber born{};
+  CommitNumber freed{};
+};
+
+/// A page number that a commit since the last checkpoint has freed.
+struct FreedPage {
+  PageId page{};
+  CommitNumber commit{};
+};
+
+/// What changes with each commit and is not a page.
+struct StoreState {
+  PageId next_page{1};
+  std::uint64_t next_value_id = 1;
+};
+
+/// One writer at a time; its turn may end on another thread than it began on.
+class WriterTurn {
+ public:
+  void take();
+  [[nodiscard]] bool try_take();
+  void give() noexcept;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable free_;
+  bool taken_ = false;
+};
+
+struct Core {
+  Core(platform::Platform& platform, StoreFiles store_files, const Options& options);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  /// Second half of construction, once keys and superblock are known: everything that holds plaintext.
+  void build(crypto::OpenedKeyHeader&& keys, pager::Superblock found,
+             std::unique_ptr<platform::File> page_file,
+             std::unique_ptr<platform::File> superblock_file);
+
+  /// Every call of the interface begins with this: a forked child gets Error.
+  void check_alive() const;
+  /// Poisoned, with the first cause.
+  void check_not_poisoned() const;
+  void poison(const std::string& cause) noexcept;
+
+  /// The catalog's root as `snapshot` sees it: it is made once, by some commit, and never moves.
+  [[nodiscard]] PageId catalog_at(CommitNumber snapshot) const;
+  /// The version of a page that `snapshot` sees.
+  [[nodiscard]] Resolved resolve(PageId page, CommitNumber snapshot) const;
+
+  /// Returns when `commit` is durable; syncs the journal for all who wait (T1).
+  void wait_durable(CommitNumber commit);
+
+  /// Writes sealed versions that are only in memory to slots, in coalesced runs, and settles them in the
+  /// overlay.  The slots get `hold` besides.  Fills in `ref.slot` of each.
+  void write_out(std::vector<Overlay::Pending>& versions, pager::Hold hold);
+  /// Writes `buffers` (parallel to `slots`) to their slots, each padded with filler.
+  void write_slots(const std::vector<pager::SlotRun>& runs,
+                   const std::vector<const SealedPage*>& pages);
+
+  /// Releases retired runs that nobody needs any more.  Under publish_mutex.
+  void reclaim_runs(const Horizon& horizon) noexcept;
+  /// What the next checkpoint may need, kept free in the page file (NoSpace).  `more` pages are about to be
+  /// committed.
+  void reserve_for_checkpoint(std::uint64_t more, PageId next_page);
+  [[nodiscard]] std::uint64_t journal_bytes_since_checkpoint() const;
+
+  platform::Platform& platform;
+  StoreFiles files;
+  Options options;
+  std::uint32_t page_bytes = 0;
+  std::size_t content_bytes = 0;
+
+  std::unique_ptr<platform::FileLock> lock;
+  std::unique_ptr<crypto::KeyRing> keys;
+  std::unique_ptr<platform::File> superblock_file;
+  std::unique_ptr<pager::PageFile> page_file;
+  std::unique_ptr<pager::SlotLedger> ledger;
+  std::unique_ptr<pager::Metadata> metadata;
+  std::unique_ptr<platform::LockedHeap> heap;
+  std::unique_ptr<pager::FramePool> frames;
+  std::unique_ptr<pager::ChunkPool> chunks;
+  std::unique_ptr<Overlay> overlay;
+  std::unique_ptr<PageSealer> sealer;
+  Snapshots snapshots;
+  pager::ChunkBuffer staging;
+  std::unique_ptr<journal::JournalWriter> journal;  ///< absent when read-only or before the first write
+
+  WriterTurn writer_turn;
+
+  std::mutex checkpoint_mutex;
+  pager::Superblock superblock;               ///< in force; under checkpoint_mutex and publish_mutex
+  std::atomic<bool> last_checkpoint_failed{false};
+
+  std::mutex publish_mutex;
+  std::atomic<std::uint64_t> latest_commit{0};
+  std::atomic<std::uint64_t> durable_commit{0};
+  std::atomic<std::uint64_t> durable_position{0};  ///< Lsn
+  std::atomic<std::uint64_t> installs{0};
+  std::atomic<std::uint64_t> checkpoint_position{0};
+  std::atomic<std::uint64_t> journal_position{0};  ///< behind the last commit mark
+  StoreState state;                                 ///< as of latest_commit
+  std::atomic<std::uint64_t> catalog_root{0};
+  std::atomic<std::uint64_t> catalog_commit{0};     ///< the commit that made it
+  std::vector<FreedPage> freed_pages;
+  PageId search_from{1};                            ///< where the search for empty table entries goes on
+  std::vector<RunChange> run_changes;
+  std::vector<RunChange> journal_holds;             ///< (T4) with the commit that named each
+  std::vector<RetiredRun> retired_runs;
+  journal::Generation generation{};                 ///< of the journal being written
+
+  std::mutex sync_mutex;
+  std::condition_variable synced;
+  bool syncing = false;
+
+  std::atomic<bool> poisoned{false};
+  mutable std::mutex poison_mutex;
+  std::string poison_cause;
+
+  /// Wakes the background checkpointer (set by it), and lets writers wait for room.
+  std::mutex pressure_mutex;
+  std::condition_variable pressure;
+  bool checkpoint_wanted = false;
+  bool stopping = false;
+
+  std::atomic<std::uint64_t> pages_opened{0};
+  std::atomic<std::uint64_t> pages_sealed{0};
+  std::atomic<std::uint64_t> syncs{0};
+};
+
+}  // namespace coffer::txn

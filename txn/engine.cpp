@@ -1,0 +1,293 @@
+#include "txn/engine.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <coffer/error.hpp>
+
+#include "platform/contracts.hpp"
+#include "txn/checkpoint.hpp"
+#include "txn/recovery.hpp"
+
+namespace coffer::txn {
+
+Engine::Engine(platform::Platform& platform, StoreFiles files, const Options& options)
+    : core_(std::make_unique<Core>(platform, std::move(files), options)) {}
+
+Engine::~Engine() {
+  if (core_->platform.forked()) {
+    // The parent's threads, locks and files are not ours: touch nothing.
+    static_cast<void>(background_.release());
+    static_cast<void>(core_.release());
+    return;
+  }
+  if (closed_) return;
+  try {
+    shut_down();
+  } catch (const std::exception&) {
+    // What was acknowledged is durable; the rest is recovered at the next open.
+  }
+}
+
+std::unique_ptr<Engine> Engine::open(platform::Platform& platform, const platform::Path& path,
+                                     const Key* key, const Options& options) {
+  std::unique_ptr<Engine> engine(new Engine(platform, StoreFiles{path}, options));
+  try {
+    engine->open_files(key);
+    engine->recover_journal();
+  } catch (...) {
+    engine->closed_ = true;  // nothing to shut down
+    throw;
+  }
+  if (!options.read_only && options.background_checkpoints) {
+    engine->background_ = std::make_unique<BackgroundCheckpointer>(*engine->core_);
+  }
+  return engine;
+}
+
+void Engine::open_files(const Key* key) {
+  Core& core = *core_;
+  auto& files = core.platform.files();
+  const auto policy = core.options.memory_locking == MemoryLocking::abort
+                          ? platform::LockPolicy::abort
+                          : platform::LockPolicy::proceed_unlocked;
+  if (!files.is_directory(core.files.directory)) {
+    throw InvalidArgument(fmt::format("{} is not a store: there is no such directory; create one first",
+                                      core.files.directory.string()));
+  }
+  if (!files.exists(core.files.keys())) {
+    throw Corrupted(fmt::format("{} is not a store, or its file 'keys' is missing; restore from a backup",
+                                core.files.directory.string()));
+  }
+  core.lock = files.lock(core.files.lock(), core.options.read_only);
+  const auto mode =
+      core.options.read_only ? platform::OpenMode::read_only : platform::OpenMode::read_write;
+
+  auto keys_file = files.open(core.files.keys(), mode);
+  // One byte more than the format has, so that a file that was extended shows.
+  std::vector<std::byte> header(crypto::key_header_file_bytes() + 1);
+  header.resize(keys_file->read_at(0, header));
+  crypto::OpenedKeyHeader opened =
+      crypto::open_key_header(core.platform, header, key, policy, core.files.keys());
+  if (opened.repaired && !core.options.read_only) {
+    keys_file->write_at(0, opened.bytes);
+    keys_file->sync();
+  }
+
+  for (const auto& path : {core.files.superblock(), core.files.pages()}) {
+    if (!files.exists(path)) {
+      pager::raise_damaged(opened.keys->suite(), fmt::format("{} is missing", path.string()));
+    }
+  }
+  auto superblock_file = files.open(core.files.superblock(), mode);
+  pager::FoundSuperblock found = pager::read_superblock(*superblock_file, *opened.keys);
+  if (found.superblock.page_bytes != opened.parameters.page_bytes) {
+    throw Corrupted(fmt::format("{} and {} name different page sizes; restore from a backup",
+                                core.files.keys().string(), core.files.superblock().string()));
+  }
+  if (found.repair && !core.options.read_only) {
+    // The good copy stays as it is until the other one is good again.
+    crypto::NonceRun nonces(core.platform.entropy());
+    const int bad = found.bad_copy;
+    pager::write_superblock(*superblock_file, bad, found.superblock, *opened.keys, nonces);
+    superblock_file->sync();
+  }
+  core.build(std::move(opened), std::move(found.superblock), files.open(core.files.pages(), mode),
+             std::move(superblock_file));
+}
+
+void Engine::recover_journal() {
+  Core& core = *core_;
+  const Recovered recovered = recover(core);
+  journal_end_ = recovered.end;
+  if (core.options.anchor) {
+    // Replayed commits belong to the journal's opening, which the superblock may not list yet.
+    pager::Superblock with_journal = core.superblock;
+    if (recovered.replayed) {
+      note_opening(with_journal, *core.keys, core.generation, core.superblock.commit.next());
+    }
+    check_anchor(with_journal, *core.keys, CommitNumber{core.latest_commit.load()},
+                 *core.options.anchor);
+  }
+  if (core.options.read_only || !(recovered.replayed || recovered.dropped)) return;
+  try {
+    start_journal(recovered.end);
+  } catch (const NoSpace&) {
+    // A full disk does not keep a store from being read; the first writer tries again.
+  }
+}
+
+/// A checkpoint that names a fresh generation, and a writer that continues there.
+void Engine::start_journal(const journal::JournalEnd& end) {
+  Core& core = *core_;
+  make_checkpoint(core, true);
+  core.journal = std::make_unique<journal::JournalWriter>(
+      journal::JournalFiles{.files = &core.platform.files(),
+                            .directory = core.files.directory,
+                            .segment_bytes = core.superblock.segment_bytes},
+      core.keys->journal(), core.platform.entropy(), core.generation,
+      Epoch{core.keys->current_epoch()},
+      journal::JournalEnd{.position = core.superblock.journal_position,
+                          .last_tag = core.superblock.journal_previous_tag,
+                          .last_commit = end.last_commit},
+      core.staging.bytes());
+}
+
+std::unique_ptr<ReadView> Engine::begin_read(std::optional<bool> latest) {
+  core_->check_alive();
+  if (closed_) throw InvalidArgument("the store is closed");
+  return std::make_unique<ReadView>(
+      *core_, latest.value_or(core_->options.durability == Durability::relaxed));
+}
+
+std::unique_ptr<WriteView> Engine::begin_write(bool wait) {
+  Core& core = *core_;
+  core.check_alive();
+  if (closed_) throw InvalidArgument("the store is closed");
+  if (core.options.read_only) {
+    throw InvalidArgument("the store was opened read-only; open it for writing to change it");
+  }
+  core.check_not_poisoned();
+  if (wait) {
+    core.writer_turn.take();
+  } else if (!core.writer_turn.try_take()) {
+    return nullptr;
+  }
+  try {
+    core.check_not_poisoned();
+    if (!core.journal) start_journal(journal_end_);
+    if (background_) {
+      // Writers do not outrun the checkpointer without bound.
+      std::unique_lock lock(core.pressure_mutex);
+      core.pressure.wait(lock, [&core] {
+        const bool too_far =
+            core.journal_bytes_since_checkpoint() > 4 * core.options.checkpoint_journal_bytes ||
+            core.overlay->buffered_bytes() > 2 * core.options.write_buffer_bytes_max;
+        if (!too_far || core.last_checkpoint_failed.load() || core.stopping ||
+            core.poisoned.load()) {
+          return true;
+        }
+        core.checkpoint_wanted = true;
+        core.pressure.notify_all();
+        return false;
+      });
+    }
+    return std::make_unique<WriteView>(core);
+  } catch (...) {
+    core.writer_turn.give();
+    throw;
+  }
+}
+
+void Engine::after_commit() {
+  Core& core = *core_;
+  if (!checkpoint_due(core)) return;
+  if (background_) {
+    {
+      const std::scoped_lock lock(core.pressure_mutex);
+      core.checkpoint_wanted = true;
+    }
+    core.pressure.notify_all();
+    return;
+  }
+  try {
+    make_checkpoint(core);
+  } catch (const NoSpace&) {
+    // The commit itself is done; the journal goes on growing until there is room.
+  }
+}
+
+void Engine::wait_durable(CommitNumber commit) {
+  core_->check_alive();
+  core_->wait_durable(commit);
+}
+
+bool Engine::is_durable(CommitNumber commit) const {
+  return core_->durable_commit.load(std::memory_order_acquire) >= commit.value;
+}
+
+void Engine::sync() {
+  core_->check_alive();
+  core_->check_not_poisoned();
+  core_->wait_durable(CommitNumber{core_->latest_commit.load()});
+}
+
+void Engine::checkpoint() {
+  core_->check_alive();
+  if (closed_) throw InvalidArgument("the store is closed");
+  if (core_->options.read_only) {
+    throw InvalidArgument("the store was opened read-only; open it for writing to make a checkpoint");
+  }
+  make_checkpoint(*core_);
+}
+
+Anchor Engine::anchor() const {
+  Core& core = *core_;
+  core.check_alive();
+  const std::scoped_lock lock(core.publish_mutex);
+  const CommitNumber durable{core.durable_commit.load()};
+  pager::Superblock now = core.superblock;
+  if (durable > now.commit) note_opening(now, *core.keys, core.generation, now.commit.next());
+  const auto anchor = anchor_of(now, *core.keys, durable);
+  Ensures(anchor.has_value());
+  return *anchor;
+}
+
+Statistics Engine::statistics() const {
+  Core& core = *core_;
+  core.check_alive();
+  Statistics s;
+  {
+    const std::scoped_lock lock(core.publish_mutex);
+    s.format_version = core.superblock.format_version;
+    s.checkpoint = core.superblock.checkpoint;
+    s.checkpoint_commit = core.superblock.commit.value;
+    s.logical_pages = core.superblock.page_count;
+  }
+  s.encrypted = core.keys->suite() != crypto::Suite::none;
+  s.page_size = core.page_bytes;
+  s.last_commit = core.latest_commit.load();
+  s.durable_commit = core.durable_commit.load();
+  s.page_file_bytes = core.page_file->slot_count() * core.page_bytes;
+  s.free_slots = core.ledger->free_slots();
+  s.held_slots = core.ledger->held_slots();
+  s.journal_bytes = core.journal_bytes_since_checkpoint();
+  s.journal_file_bytes = core.journal ? core.journal->file_bytes() : 0;
+  s.write_buffer_bytes = core.overlay->buffered_bytes();
+  s.table_cache_bytes = core.metadata->cache_bytes();
+  const platform::LockAccount account = core.platform.memory().account();
+  s.locked_bytes = account.locked_bytes;
+  s.failed_locks = account.failed_locks;
+  s.proceeding_unlocked = account.unlocked_plain_bytes != 0;
+  s.locked_bytes_store = core.frames->locked_bytes() + core.chunks->locked_bytes();
+  s.locked_bytes_max = core.options.locked_bytes_max;
+  s.plaintext_pages = core.frames->frames_in_use();
+  s.pages_opened = core.pages_opened.load();
+  s.pages_sealed = core.pages_sealed.load();
+  s.syncs = core.syncs.load();
+  s.poisoned = core.poisoned.load();
+  s.readers = core.snapshots.readers();
+  return s;
+}
+
+void Engine::close() {
+  core_->check_alive();
+  if (closed_) return;
+  shut_down();
+}
+
+void Engine::shut_down() {
+  Core& core = *core_;
+  if (background_) background_->stop();
+  closed_ = true;
+  const bool writable = core.journal && !core.poisoned.load();
+  const auto let_go = gsl::finally([&core] { core.lock.reset(); });
+  if (writable) {
+    make_checkpoint(core);
+    core.ledger->reserve(0);
+    core.ledger->shrink_file();
+  }
+}
+
+}  // namespace coffer::txn

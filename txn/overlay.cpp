@@ -1,0 +1,193 @@
+#include "txn/overlay.hpp"
+
+#include "platform/contracts.hpp"
+
+namespace coffer::txn {
+
+using pager::Hold;
+using pager::SlotRun;
+
+Overlay::~Overlay() {
+  // Chains are unlinked one by one: a long chain must not recurse.
+  for (auto& [page, node] : chains_) {
+    while (node) node = std::move(node->older);
+  }
+}
+
+void Overlay::account(const Node& node, bool add) noexcept {
+  if (!node.version.buffer) return;
+  const std::uint64_t bytes = node.version.buffer->ciphertext().size();
+  if (add) {
+    buffered_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    buffered_pages_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    buffered_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+    buffered_pages_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+std::optional<Resolved> Overlay::resolve(PageId page, CommitNumber snapshot) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = chains_.find(page);
+  if (found == chains_.end()) return std::nullopt;
+  for (const Node* node = found->second.get(); node != nullptr; node = node->older.get()) {
+    if (node->born <= snapshot) return Resolved{node->present, node->version};
+  }
+  return std::nullopt;
+}
+
+bool Overlay::knows(PageId page) const {
+  const std::shared_lock lock(mutex_);
+  return chains_.contains(page);
+}
+
+void Overlay::hold_slot(const Node* node) {
+  if (node != nullptr && node->version.has_slot) {
+    ledger_->hold({node->version.ref.slot, 1}, Hold::version);
+  }
+}
+
+void Overlay::release_slot(const Node* node) noexcept {
+  if (node != nullptr && node->version.has_slot) {
+    ledger_->release({node->version.ref.slot, 1}, Hold::version);
+  }
+}
+
+void Overlay::prepare(Prepared& prepared) {
+  Expects(prepared.bases.size() == prepared.versions.size() && prepared.held == 0);
+  Chains entries;
+  prepared.entries.reserve(prepared.versions.size());
+  for (const auto& [page, node] : prepared.versions) {
+    entries.emplace(page, nullptr);
+    prepared.entries.push_back(entries.extract(page));
+  }
+  {
+    const std::unique_lock lock(mutex_);
+    chains_.reserve(chains_.size() + prepared.versions.size());
+  }
+  for (; prepared.held < prepared.versions.size(); ++prepared.held) {
+    const Node* node = prepared.versions[prepared.held].second.get();
+    hold_slot(node);
+    try {
+      hold_slot(prepared.bases[prepared.held].get());
+    } catch (...) {
+      release_slot(node);
+      throw;
+    }
+  }
+}
+
+void Overlay::cancel(Prepared& prepared) noexcept {
+  for (std::size_t i = 0; i < prepared.held; ++i) {
+    release_slot(prepared.versions[i].second.get());
+    release_slot(prepared.bases[i].get());
+  }
+  prepared.versions.clear();
+  prepared.bases.clear();
+  prepared.entries.clear();
+  prepared.held = 0;
+}
+
+void Overlay::drop(std::unique_ptr<Node> node) noexcept {
+  account(*node, false);
+  release_slot(node.get());
+}
+
+/// Drops what rule V no longer needs below the newest version.
+void Overlay::trim_chain(Node& newest, const Horizon& horizon) noexcept {
+  Node* successor = &newest;
+  while (successor->older) {
+    if (horizon.needs(successor->older->born, successor->born)) {
+      successor = successor->older.get();
+    } else {
+      std::unique_ptr<Node> gone = std::move(successor->older);
+      successor->older = std::move(gone->older);
+      drop(std::move(gone));
+    }
+  }
+}
+
+void Overlay::publish(Prepared&& prepared, const Horizon& horizon) noexcept {
+  const std::unique_lock lock(mutex_);
+  for (std::size_t i = 0; i < prepared.versions.size(); ++i) {
+    auto& [page, node] = prepared.versions[i];
+    account(*node, true);
+    std::unique_ptr<Node>& chain = chains_.insert(std::move(prepared.entries[i])).position->second;
+    node->older = chain ? std::move(chain) : std::move(prepared.bases[i]);
+    chain = std::move(node);
+    trim_chain(*chain, horizon);
+  }
+}
+
+std::vector<Overlay::Pending> Overlay::changed(CommitNumber since, CommitNumber upto) const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Pending> result;
+  for (const auto& [page, chain] : chains_) {
+    const Node* node = chain.get();
+    while (node != nullptr && node->born > upto) node = node->older.get();
+    if (node != nullptr && node->born > since) {
+      result.push_back({page, node->born, node->present, node->version});
+    }
+  }
+  return result;
+}
+
+std::vector<Overlay::Pending> Overlay::superseded_in_memory() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<Pending> result;
+  for (const auto& [page, chain] : chains_) {
+    for (const Node* node = chain->older.get(); node != nullptr; node = node->older.get()) {
+      if (node->version.buffer) {
+        result.push_back({page, node->born, node->present, node->version});
+      }
+    }
+  }
+  return result;
+}
+
+bool Overlay::settle(PageId page, CommitNumber born, SlotId slot) {
+  const std::unique_lock lock(mutex_);
+  const auto found = chains_.find(page);
+  if (found == chains_.end()) return false;
+  for (Node* node = found->second.get(); node != nullptr; node = node->older.get()) {
+    if (node->born != born) continue;
+    if (!node->version.buffer) return false;
+    ledger_->hold({slot, 1}, Hold::version);
+    account(*node, false);
+    node->version.buffer.reset();
+    node->version.ref.slot = slot;
+    node->version.has_slot = true;
+    return true;
+  }
+  return false;
+}
+
+void Overlay::trim(CommitNumber checkpoint_commit, const Horizon& horizon) noexcept {
+  const std::unique_lock lock(mutex_);
+  for (auto it = chains_.begin(); it != chains_.end();) {
+    trim_chain(*it->second, horizon);
+    if (!it->second->older && it->second->born <= checkpoint_commit) {
+      drop(std::move(it->second));
+      it = chains_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void Overlay::for_each(CommitNumber snapshot,
+                       const std::function<void(PageId, std::optional<Resolved>)>& visit) const {
+  const std::shared_lock lock(mutex_);
+  for (const auto& [page, chain] : chains_) {
+    std::optional<Resolved> seen;
+    for (const Node* node = chain.get(); node != nullptr; node = node->older.get()) {
+      if (node->born <= snapshot) {
+        seen = Resolved{node->present, node->version};
+        break;
+      }
+    }
+    visit(page, std::move(seen));
+  }
+}
+
+}  // namespace coffer::txn

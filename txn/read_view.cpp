@@ -1,0 +1,97 @@
+#include "txn/read_view.hpp"
+
+#include <fmt/format.h>
+
+#include <coffer/error.hpp>
+
+#include "platform/contracts.hpp"
+
+namespace coffer::txn {
+
+using pager::Claim;
+using pager::FrameIndex;
+using pager::SharedFrame;
+
+void raise_no_page(const Core& core, PageId page) {
+  pager::raise_damaged(core.keys->suite(),
+                       fmt::format("page {} is referred to in {} but does not exist", page.value,
+                                   core.files.pages().string()));
+}
+
+void open_private(Core& core, PageId page, const PageVersion& version, FrameIndex frame) {
+  try {
+    core.sealer->open(page, version, core.frames->bytes(frame));
+  } catch (...) {
+    core.frames->retire(frame);
+    throw;
+  }
+  core.pages_opened.fetch_add(1, std::memory_order_relaxed);
+}
+
+SharedFrame open_shared(Core& core, PageId page, const PageVersion& version, Claim claim) {
+  if (const auto found = core.frames->find(page, version.ref.tag)) return *found;
+  const FrameIndex frame = core.frames->take(claim);
+  open_private(core, page, version, frame);
+  pager::PageHeader header;
+  std::memcpy(&header, core.frames->bytes(frame).data(), sizeof header);
+  return core.frames->share(frame, page, version.ref.tag, header.level > 0);
+}
+
+void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
+                std::span<std::byte> out) {
+  Expects(out.size() == ref.sealed_bytes);
+  const crypto::Sealer* sealer = core.keys->pages(ref.epoch.value);
+  if (sealer == nullptr || ref.sealed_bytes == 0 ||
+      ref.sealed_bytes > pager::chunk_bytes(core.page_bytes)) {
+    pager::raise_damaged(core.keys->suite(), fmt::format("the reference to chunk {} of value {} cannot be",
+                                                         index, value_id));
+  }
+  crypto::Nonce nonce;
+  core.page_file->read(ref.first_slot, nonce, out);
+  if (!sealer->open(out, out, ref.tag,
+                    {.role = crypto::Role::value_chunk,
+                     .epoch = ref.epoch.value,
+                     .a = value_id,
+                     .b = index},
+                    nonce)) {
+    pager::raise_damaged(core.keys->suite(),
+                         fmt::format("chunk {} of value {} in slot {} of {} does not verify", index,
+                                     value_id, ref.first_slot.value, core.files.pages().string()));
+  }
+}
+
+ReadView::ReadView(Core& core, bool latest) : core_(core) {
+  ticket_ = core.snapshots.begin(latest ? core.latest_commit : core.durable_commit);
+  catalog_root_ = core.catalog_at(ticket_.commit);
+}
+
+ReadView::~ReadView() {
+  map_.for_each([this](const PageMap::Entry& entry) { core_.frames->leave(entry.frame); });
+  core_.snapshots.end(ticket_);
+}
+
+PagePin ReadView::pin(PageId id) {
+  if (const PageMap::Entry* entry = map_.find(id);
+      entry != nullptr && core_.frames->try_pin(entry->frame)) {
+    return {*core_.frames, entry->frame.frame, id, core_.frames->bytes(entry->frame.frame)};
+  }
+  return pin_slowly(id);
+}
+
+PagePin ReadView::pin_slowly(PageId id) {
+  map_.reserve_one();
+  const Resolved resolved = core_.resolve(id, ticket_.commit);
+  if (!resolved.present) raise_no_page(core_, id);
+  const SharedFrame shared = open_shared(core_, id, resolved.version, Claim::reader);
+  map_.set(id, shared);
+  return {*core_.frames, shared.frame, id, core_.frames->bytes(shared.frame)};
+}
+
+std::size_t ReadView::chunk_bytes() const { return pager::chunk_bytes(core_.page_bytes); }
+
+void ReadView::read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
+                          std::span<std::byte> out) {
+  open_chunk(core_, value_id, index, ref, out);
+}
+
+}  // namespace coffer::txn

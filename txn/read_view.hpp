@@ -1,0 +1,51 @@
+// A read transaction: one snapshot, and the frames that it has decrypted.
+#pragma once
+
+#include "txn/core.hpp"
+#include "txn/page_map.hpp"
+#include "txn/pages.hpp"
+
+namespace coffer::txn {
+
+class ReadView final : public PageSource {
+ public:
+  /// `latest`: the newest commit rather than the newest durable one.
+  ReadView(Core& core, bool latest);
+  ~ReadView() override;
+  ReadView(const ReadView&) = delete;
+  ReadView& operator=(const ReadView&) = delete;
+
+  [[nodiscard]] CommitNumber snapshot() const { return ticket_.commit; }
+
+  [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
+  [[nodiscard]] PagePin pin(PageId id) override;
+  [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
+  [[nodiscard]] std::size_t chunk_bytes() const override;
+  [[nodiscard]] ChunkBuffer chunk_buffer() override { return core_.chunks->take(); }
+  void read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
+                  std::span<std::byte> out) override;
+  [[nodiscard]] platform::LockedHeap& heap() override { return *core_.heap; }
+  [[nodiscard]] std::uint64_t change_count() const override { return 0; }
+
+ private:
+  [[nodiscard]] PagePin pin_slowly(PageId id);
+
+  Core& core_;
+  Snapshots::Ticket ticket_;
+  PageId catalog_root_{};
+  PageMap map_;
+};
+
+/// Finds or decrypts a version of a page into a shared frame, pinned once for the caller, who is counted as
+/// its user.
+[[nodiscard]] pager::SharedFrame open_shared(Core& core, PageId page, const PageVersion& version,
+                                             pager::Claim claim);
+/// The same with a private frame that the caller has taken; it is retired when the page does not open.
+void open_private(Core& core, PageId page, const PageVersion& version, pager::FrameIndex frame);
+/// Opens a chunk of a large value; the same for readers and writers.
+void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
+                std::span<std::byte> out);
+/// For a page number that a snapshot does not have.
+[[noreturn]] void raise_no_page(const Core& core, PageId page);
+
+}  // namespace coffer::txn

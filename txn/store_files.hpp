@@ -1,0 +1,24 @@
+// The files of a store: a directory with
+//   keys         the key header, two copies (crypto/key_header_format.hpp)
+//   superblock   two copies (pager/superblock)
+//   pages        the page file
+//   journal-*    segments of the journal
+//   lock         locked by whoever has the store open
+#pragma once
+
+#include "platform/platform.hpp"
+
+namespace coffer::txn {
+
+struct StoreFiles {
+  platform::Path directory;
+  [[nodiscard]] platform::Path keys() const { return directory / "keys"; }
+  [[nodiscard]] platform::Path superblock() const { return directory / "superblock"; }
+  [[nodiscard]] platform::Path pages() const { return directory / "pages"; }
+  [[nodiscard]] platform::Path lock() const { return directory / "lock"; }
+};
+
+/// Bytes of a journal segment in new stores.
+inline constexpr std::uint64_t kSegmentBytes = 4ull * 1024 * 1024;
+
+}  // namespace coffer::txn
