@@ -1,0 +1,135 @@
+// A tree's page, seen for reading.
+//
+//   N1  Whatever the page's bytes are, no access leaves the page: the header is checked when the view
+//       is made, each cell when it is reached, and what cannot be raises Corrupted with the page's
+//       number.
+//   N2  A view is of the page as it was when the view was made; after a change make another.
+#pragma once
+
+#include <coffer/bytes.hpp>
+
+#include <cstring>
+
+#include "tree/node_format.hpp"
+
+namespace coffer::tree {
+
+[[noreturn]] void raise_damaged(PageId page, const char* what);
+
+template <class Integer>
+[[nodiscard]] inline Integer load(const std::byte* from) {
+  Integer value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+template <class Integer>
+inline void store(std::byte* to, Integer value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+struct LeafCell {
+  Bytes key;
+  Bytes value;  ///< or the descriptor of a large one
+  bool large = false;
+};
+
+struct BranchCell {
+  PageId child;
+  Bytes key;  ///< of the separator
+  Bytes value;
+};
+
+class NodeView {
+ public:
+  NodeView() = default;
+  NodeView(PageId id, std::span<const std::byte> bytes) : data_(bytes.data()), id_(id) {
+    const auto header = load<txn::PageHeader>(data_);
+    content_ = static_cast<std::uint32_t>(bytes.size());
+    gap_begin_ = header.gap_begin;
+    gap_end_ = header.gap_end;
+    count_ = header.count;
+    level_ = header.level;
+    fragmented_ = load<std::uint16_t>(data_ + kFragmentedOffset);
+    const bool kind = level_ == 0 ? header.type == kPageTypeLeaf
+                                  : header.type == kPageTypeBranch && level_ < kLevelsMax &&
+                                        count_ != 0;
+    const bool room = gap_begin_ == kNodeHeaderBytes + kCellOffsetBytes * count_ &&
+                      gap_begin_ <= gap_end_ && gap_end_ <= content_ &&
+                      fragmented_ <= content_ - gap_end_ &&
+                      kLeafCellHeaderBytes * count_ <= content_ - gap_end_;
+    if (!kind || !room) [[unlikely]] raise_damaged(id_, "its header cannot be a tree's");
+  }
+  explicit NodeView(const txn::PagePin& pin) : NodeView(pin.id(), pin.bytes()) {}
+  explicit NodeView(const txn::MutablePage& page) : NodeView(page.id(), page.bytes()) {}
+
+  [[nodiscard]] PageId id() const { return id_; }
+  [[nodiscard]] bool is_leaf() const { return level_ == 0; }
+  [[nodiscard]] unsigned level() const { return level_; }
+  [[nodiscard]] std::size_t count() const { return count_; }
+  [[nodiscard]] std::size_t content_bytes() const { return content_; }
+  [[nodiscard]] std::size_t gap_begin() const { return gap_begin_; }
+  [[nodiscard]] std::size_t gap_end() const { return gap_end_; }
+  [[nodiscard]] std::size_t fragmented() const { return fragmented_; }
+  /// Free bytes, when the page is compacted.
+  [[nodiscard]] std::size_t free_bytes() const { return gap_end_ - gap_begin_ + fragmented_; }
+  /// Bytes that cells and their offsets take.
+  [[nodiscard]] std::size_t used_bytes() const { return node_capacity(content_) - free_bytes(); }
+
+  [[nodiscard]] std::size_t cell_offset(std::size_t index) const {
+    return load<std::uint16_t>(data_ + kNodeHeaderBytes + kCellOffsetBytes * index);
+  }
+  [[nodiscard]] LeafCell leaf_cell(std::size_t index) const {
+    const std::size_t at = cell_offset(index);
+    if (at < gap_end_ || at + kLeafCellHeaderBytes > content_) [[unlikely]] raise_cell();
+    const std::size_t key_bytes = load<std::uint16_t>(data_ + at);
+    const std::uint16_t word = load<std::uint16_t>(data_ + at + 2);
+    const std::size_t value_bytes = word & kLeafCellValueMask;
+    const std::byte* key = data_ + at + kLeafCellHeaderBytes;
+    if (key_bytes + value_bytes > content_ - at - kLeafCellHeaderBytes) [[unlikely]] raise_cell();
+    return {Bytes(key, key_bytes), Bytes(key + key_bytes, value_bytes),
+            (word & kLeafCellLargeBit) != 0};
+  }
+  [[nodiscard]] BranchCell branch_cell(std::size_t index) const {
+    const std::size_t at = cell_offset(index);
+    if (at < gap_end_ || at + kBranchCellHeaderBytes > content_) [[unlikely]] raise_cell();
+    const auto word = load<std::uint64_t>(data_ + at);
+    const std::size_t key_bytes = (word >> kBranchKeyShift) & kBranchKeyMask;
+    std::size_t head = kBranchCellHeaderBytes;
+    std::size_t value_bytes = 0;
+    if ((word & kBranchValueBit) != 0) {
+      head += kBranchCellValueBytes;
+      if (at + head > content_) [[unlikely]] raise_cell();
+      value_bytes = load<std::uint16_t>(data_ + at + kBranchCellHeaderBytes);
+    }
+    const std::byte* key = data_ + at + head;
+    if (key_bytes + value_bytes > content_ - at - head) [[unlikely]] raise_cell();
+    return {PageId(word & kBranchChildMask), Bytes(key, key_bytes),
+            Bytes(key + key_bytes, value_bytes)};
+  }
+  /// The bytes of a cell as they lie in the page.
+  [[nodiscard]] Bytes cell(std::size_t index) const {
+    const std::byte* begin = data_ + cell_offset(index);
+    Bytes last;
+    if (is_leaf()) {
+      last = leaf_cell(index).value;
+    } else {
+      last = branch_cell(index).value;
+    }
+    return {begin, static_cast<std::size_t>(last.data() + last.size() - begin)};
+  }
+  [[nodiscard]] PageId child(std::size_t index) const { return branch_cell(index).child; }
+
+ private:
+  [[noreturn]] void raise_cell() const { raise_damaged(id_, "a cell lies outside of it"); }
+
+  const std::byte* data_ = nullptr;
+  PageId id_{};
+  std::uint32_t content_ = 0;
+  std::uint32_t gap_begin_ = 0;
+  std::uint32_t gap_end_ = 0;
+  std::uint32_t count_ = 0;
+  std::uint32_t fragmented_ = 0;
+  std::uint32_t level_ = 0;
+};
+
+}  // namespace coffer::tree

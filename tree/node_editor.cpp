@@ -1,0 +1,189 @@
+#include "tree/node_editor.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace coffer::tree {
+
+namespace {
+
+void copy_bytes(std::byte* to, Bytes from) {
+  if (!from.empty()) std::memcpy(to, from.data(), from.size());
+}
+
+// Free space that lies between cells is sealed and opened with the page; beyond this share of the page
+// moving the cells together is cheaper.
+constexpr std::size_t fragmented_max(std::size_t content_bytes) { return content_bytes / 4; }
+
+}  // namespace
+
+void CellDraft::write(std::span<std::byte> out) const {
+  std::byte* at = out.data();
+  if (!branch) {
+    store(at, static_cast<std::uint16_t>(key.size()));
+    store(at + 2, static_cast<std::uint16_t>(value.size() | (large ? kLeafCellLargeBit : 0u)));
+    at += kLeafCellHeaderBytes;
+  } else {
+    Expects(child.value <= kBranchChildMask);
+    const std::uint64_t value_bit = value.empty() ? 0 : kBranchValueBit;
+    store(at, child.value | (std::uint64_t{key.size()} << kBranchKeyShift) | value_bit);
+    at += kBranchCellHeaderBytes;
+    if (value_bit != 0) {
+      store(at, static_cast<std::uint16_t>(value.size()));
+      at += kBranchCellValueBytes;
+    }
+  }
+  copy_bytes(at, key);
+  copy_bytes(at + key.size(), value);
+}
+
+void NodeEditor::set_shape(const Shape& shape) {
+  txn::PageHeader header = page_.header();
+  header.gap_begin =
+      static_cast<std::uint16_t>(kNodeHeaderBytes + kCellOffsetBytes * shape.count);
+  header.gap_end = static_cast<std::uint16_t>(shape.gap_end);
+  header.type = shape.level == 0 ? kPageTypeLeaf : kPageTypeBranch;
+  header.level = static_cast<std::uint8_t>(shape.level);
+  header.count = static_cast<std::uint16_t>(shape.count);
+  page_.set_header(header);
+  std::byte* extension = page_.write(kFragmentedOffset, 4).data();
+  store(extension, static_cast<std::uint16_t>(shape.fragmented));
+  store(extension + 2, std::uint16_t{0});
+}
+
+void NodeEditor::clear(unsigned level) { set_shape({level, 0, page_.bytes().size(), 0}); }
+
+std::span<std::byte> NodeEditor::make_room(std::size_t index, std::size_t bytes) {
+  NodeView node = view();
+  if (node.gap_end() - node.gap_begin() < bytes + kCellOffsetBytes) {
+    compact();
+    node = view();
+    if (node.free_bytes() < bytes + kCellOffsetBytes) {
+      raise_damaged(node.id(), "its cells take more room than it has");
+    }
+  }
+  const std::size_t at = node.gap_end() - bytes;
+  const std::size_t tail = (node.count() - index) * kCellOffsetBytes;
+  std::byte* slot =
+      page_.write(kNodeHeaderBytes + kCellOffsetBytes * index, tail + kCellOffsetBytes).data();
+  std::memmove(slot + kCellOffsetBytes, slot, tail);
+  store(slot, static_cast<std::uint16_t>(at));
+  set_shape({node.level(), node.count() + 1, at, node.fragmented()});
+  return page_.write(at, bytes);
+}
+
+void NodeEditor::insert(std::size_t index, const CellDraft& draft) {
+  draft.write(make_room(index, draft.bytes()));
+}
+
+void NodeEditor::insert_copy(std::size_t index, Bytes cell) {
+  copy_bytes(make_room(index, cell.size()).data(), cell);
+}
+
+void NodeEditor::replace(std::size_t index, const CellDraft& draft) {
+  const NodeView node = view();
+  const std::size_t old_bytes = node.cell(index).size();
+  const std::size_t new_bytes = draft.bytes();
+  if (new_bytes > old_bytes) {
+    if (node.free_bytes() + old_bytes < new_bytes) {
+      raise_damaged(node.id(), "its cells take more room than it has");
+    }
+    erase(index, index + 1);
+    insert(index, draft);
+    return;
+  }
+  const std::size_t fragmented = node.fragmented() + old_bytes - new_bytes;
+  if (fragmented > node.content_bytes() - node.gap_end()) {
+    raise_damaged(node.id(), "its free space is miscounted");
+  }
+  draft.write(page_.write(node.cell_offset(index), new_bytes));
+  if (new_bytes == old_bytes) return;
+  set_shape({node.level(), node.count(), node.gap_end(), fragmented});
+  if (fragmented > fragmented_max(node.content_bytes())) compact();
+}
+
+void NodeEditor::erase(std::size_t first, std::size_t last) {
+  if (first == last) return;
+  const NodeView node = view();
+  Expects(first < last && last <= node.count());
+  std::size_t gap_end = node.gap_end();
+  std::size_t fragmented = node.fragmented();
+  for (std::size_t i = first; i < last; ++i) {
+    const std::size_t bytes = node.cell(i).size();
+    // The lowest cell gives its bytes to the gap at once.
+    if (node.cell_offset(i) == gap_end) {
+      gap_end += bytes;
+    } else {
+      fragmented += bytes;
+    }
+  }
+  const std::size_t count = node.count() - (last - first);
+  if (count == 0) {
+    gap_end = node.content_bytes();
+    fragmented = 0;
+  }
+  if (gap_end > node.content_bytes() || fragmented > node.content_bytes() - gap_end) {
+    raise_damaged(node.id(), "its free space is miscounted");
+  }
+  const std::size_t tail = (node.count() - last) * kCellOffsetBytes;
+  if (tail != 0) {
+    std::byte* slot = page_.write(kNodeHeaderBytes + kCellOffsetBytes * first, tail).data();
+    std::memmove(slot, page_.data() + kNodeHeaderBytes + kCellOffsetBytes * last, tail);
+  }
+  set_shape({node.level(), count, gap_end, fragmented});
+  if (fragmented > fragmented_max(node.content_bytes())) compact();
+}
+
+void NodeEditor::set_child(std::size_t index, PageId child) {
+  const NodeView node = view();
+  static_cast<void>(node.branch_cell(index));
+  Expects(child.value <= kBranchChildMask);
+  std::byte* at = page_.write(node.cell_offset(index), kBranchCellHeaderBytes).data();
+  store(at, (load<std::uint64_t>(at) & ~kBranchChildMask) | child.value);
+}
+
+void NodeEditor::compact() {
+  const NodeView node = view();
+  if (node.fragmented() == 0) return;
+  // Highest cell first, so that each slides up into room that is already free.
+  std::array<std::uint16_t, kCellsMax> order;
+  for (std::size_t i = 0; i < node.count(); ++i) order[i] = static_cast<std::uint16_t>(i);
+  const auto order_end = order.begin() + static_cast<std::ptrdiff_t>(node.count());
+  std::sort(order.begin(), order_end, [&](std::uint16_t a, std::uint16_t b) {
+    return node.cell_offset(a) > node.cell_offset(b);
+  });
+  std::size_t above = node.content_bytes();
+  std::size_t total = 0;
+  for (auto i = order.begin(); i != order_end; ++i) {
+    const std::size_t bytes = node.cell(*i).size();
+    if (node.cell_offset(*i) + bytes > above) raise_damaged(node.id(), "its cells overlap");
+    above = node.cell_offset(*i);
+    total += bytes;
+  }
+  const std::size_t gap_end = node.content_bytes() - total;
+  static_cast<void>(page_.write(gap_end, total));
+  std::byte* offsets = page_.write(kNodeHeaderBytes, kCellOffsetBytes * node.count()).data();
+  std::byte* base = offsets - kNodeHeaderBytes;
+  std::size_t to = node.content_bytes();
+  for (auto i = order.begin(); i != order_end; ++i) {
+    const Bytes cell = node.cell(*i);
+    to -= cell.size();
+    std::memmove(base + to, cell.data(), cell.size());
+    store(offsets + kCellOffsetBytes * *i, static_cast<std::uint16_t>(to));
+  }
+  set_shape({node.level(), node.count(), gap_end, 0});
+}
+
+void NodeEditor::copy_from(const NodeView& from, std::span<const std::byte> bytes) {
+  const std::size_t front = from.gap_begin() - kNodeHeaderBytes;
+  if (front != 0) {
+    std::memcpy(page_.write(kNodeHeaderBytes, front).data(), bytes.data() + kNodeHeaderBytes, front);
+  }
+  const std::size_t back = bytes.size() - from.gap_end();
+  if (back != 0) {
+    std::memcpy(page_.write(from.gap_end(), back).data(), bytes.data() + from.gap_end(), back);
+  }
+  set_shape({from.level(), from.count(), from.gap_end(), from.fragmented()});
+}
+
+}  // namespace coffer::tree

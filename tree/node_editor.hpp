@@ -1,0 +1,74 @@
+// Changes a tree's page, touching as few bytes as it can: the engine logs what was touched.
+//
+//   E1  The header's gap and the fragmented count are true after every call.
+//   E2  A call checks what it needs of the page before it writes; it raises nothing but Corrupted, and
+//       then the page is as it was.
+//   E3  Nothing is copied out of the page: compaction slides cells inside it.
+#pragma once
+
+#include "tree/node.hpp"
+
+namespace coffer::tree {
+
+/// A cell to be written; refers to its key and value.
+struct CellDraft {
+  Bytes key;
+  Bytes value;
+  PageId child = kNoPage;
+  bool branch = false;
+  bool large = false;
+
+  [[nodiscard]] static CellDraft for_leaf(Bytes key, Bytes value, bool large) {
+    return {key, value, kNoPage, false, large};
+  }
+  [[nodiscard]] static CellDraft for_branch(PageId child, Bytes key, Bytes value) {
+    return {key, value, child, true, false};
+  }
+  [[nodiscard]] std::size_t bytes() const {
+    const std::size_t head =
+        branch ? kBranchCellHeaderBytes + (value.empty() ? 0 : kBranchCellValueBytes)
+               : kLeafCellHeaderBytes;
+    return head + key.size() + value.size();
+  }
+  /// `out` has bytes() bytes.
+  void write(std::span<std::byte> out) const;
+};
+
+class NodeEditor {
+ public:
+  explicit NodeEditor(txn::MutablePage& page) : page_(page) {}
+
+  /// Makes the page an empty node, whatever it was.
+  void clear(unsigned level);
+  /// Inserts before `index`.  The cell and its offset fit (free_bytes()).
+  void insert(std::size_t index, const CellDraft& draft);
+  void insert_copy(std::size_t index, Bytes cell);
+  void append(const CellDraft& draft) { insert(view().count(), draft); }
+  void append_copy(Bytes cell) { insert_copy(view().count(), cell); }
+  /// Puts another cell in the place of `index`; it fits what is free and what the old one takes.
+  void replace(std::size_t index, const CellDraft& draft);
+  /// Removes [first, last).
+  void erase(std::size_t first, std::size_t last);
+  /// Points a branch's cell to another child.
+  void set_child(std::size_t index, PageId child);
+  /// Moves all free bytes into the gap.
+  void compact();
+  /// Becomes a copy of `from`, another page.
+  void copy_from(const NodeView& from, std::span<const std::byte> bytes);
+
+  [[nodiscard]] NodeView view() const { return NodeView(page_); }
+
+ private:
+  struct Shape {
+    std::size_t level;
+    std::size_t count;
+    std::size_t gap_end;
+    std::size_t fragmented;
+  };
+  void set_shape(const Shape& shape);
+  std::span<std::byte> make_room(std::size_t index, std::size_t bytes);
+
+  txn::MutablePage& page_;
+};
+
+}  // namespace coffer::tree

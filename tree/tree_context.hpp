@@ -1,0 +1,17 @@
+// The transaction that trees are seen through.
+#pragma once
+
+#include <memory>
+
+#include "tree/value_stream_registry.hpp"
+#include "txn/pages.hpp"
+
+namespace coffer::tree {
+
+struct TreeContext {
+  txn::PageSource* source = nullptr;
+  txn::PageSink* sink = nullptr;  ///< the same object; null in a transaction that only reads
+  std::shared_ptr<StreamRegistry> registry{};  ///< the transaction's streams; may be null in tests
+};
+
+}  // namespace coffer::tree
