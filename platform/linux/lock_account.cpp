@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,6 +32,12 @@ struct Counters {
   std::atomic<bool> warned{false};
 };
 constinit Counters counters;
+
+// A forked child has nothing locked: the kernel drops the locks, and the regions are not there.
+[[maybe_unused]] const int registered = ::pthread_atfork(nullptr, nullptr, [] {
+  counters.locked_bytes.store(0, std::memory_order_relaxed);
+  counters.unlocked_plain_bytes.store(0, std::memory_order_relaxed);
+});
 
 std::uint64_t from_limit(rlim_t limit) {
   return limit == RLIM_INFINITY ? kUnlimited : limit;

@@ -1,0 +1,383 @@
+// Locked memory on the real system.  Limits, faults and forks happen in children of the test
+// program.
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <coffer/error.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <regex>
+#include <thread>
+
+#include "platform/linux/native.hpp"
+#include "platform/locked_heap.hpp"
+#include "tests/support/child.hpp"
+#include "tests/support/limits.hpp"
+#include "tests/support/skip.hpp"
+
+using namespace coffer;
+using namespace coffer::platform;
+using namespace coffer::test;
+
+namespace {
+
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = 1024 * kKiB;
+
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
+
+/// What the account says, then what the kernel says.
+std::string locked_twice(Memory& memory) {
+  return number(memory.account().locked_bytes) + "=" + number(kernel_locked_bytes());
+}
+
+std::optional<MemoryLockError> lock_failure(LockableRegion& region, std::uint64_t offset,
+                                            std::uint64_t length) {
+  try {
+    region.commit(offset, length);
+  } catch (const MemoryLockError& failure) {
+    return failure;
+  }
+  return std::nullopt;
+}
+
+/// The bytes in "sudo prlimit --pid PID --memlock=BYTES" when the message holds exactly that for
+/// `pid`.
+std::optional<std::uint64_t> bytes_in_remedy(const std::string& message, pid_t pid) {
+  static const std::regex command("`sudo prlimit --pid ([0-9]+) --memlock=([0-9]+)`");
+  std::smatch match;
+  if (!std::regex_search(message, match, command)) return std::nullopt;
+  if (match[1] != std::to_string(pid)) return std::nullopt;
+  return std::stoull(match[2]);
+}
+
+}  // namespace
+
+TEST_CASE("what the account calls locked is what the kernel charges") {
+  CHECK(answer_of_child([]() -> std::string {
+          const auto machine = make_linux_platform();
+          auto& memory = machine->memory();
+          std::string seen = locked_twice(memory);
+          {
+            const auto region = memory.reserve(kMiB * 1024, LockPolicy::abort, "the test");
+            seen += " " + locked_twice(memory);
+            region->commit(0, 64 * kKiB);
+            region->commit(128 * kKiB, 8 * kKiB);
+            seen += " " + locked_twice(memory);
+            region->release(4 * kKiB, 8 * kKiB);
+            seen += " " + locked_twice(memory);
+            region->release(0, 64 * kKiB);
+            seen += " " + locked_twice(memory);
+          }
+          return seen + " " + locked_twice(memory);
+        }) == "0=0 0=0 73728=73728 65536=65536 8192=8192 0=0");
+}
+
+TEST_CASE("a lock raises the soft limit by itself, then fails with every number and a remedy") {
+  Child child([](Channel& channel) {
+    limit_locked_memory(64 * kKiB, 256 * kKiB);
+    const auto machine = make_linux_platform();
+    auto& memory = machine->memory();
+    const auto region = memory.reserve(kMiB, LockPolicy::abort, "page frames");
+    region->commit(0, 128 * kKiB);
+    channel.say(locked_twice(memory));
+    const auto failure = lock_failure(*region, 512 * kKiB, 512 * kKiB);
+    if (!failure) {
+      channel.say("no failure");
+      return;
+    }
+    const auto& numbers = failure->numbers();
+    channel.say(number(numbers.requested_bytes) + " " + number(numbers.locked_bytes) + " " +
+                number(numbers.soft_limit_bytes) + " " + number(numbers.hard_limit_bytes) + " " +
+                number(numbers.sufficient_limit_bytes));
+    channel.say(failure->what());
+    const auto account = memory.account();
+    channel.say(number(account.failed_locks) + " " + number(account.soft_limit_bytes) + " " +
+                number(account.hard_limit_bytes) + (account.privileged ? " privileged" : ""));
+    // Nothing of the range is charged, accessible or occupied.
+    channel.say(locked_twice(memory));
+    channel.say(mapping_flags(region->bytes().data() + 512 * kKiB).substr(0, 4));
+    unsigned char resident[128] = {};
+    ::mincore(region->bytes().data() + 512 * kKiB, 512 * kKiB, resident);
+    channel.say(number(static_cast<std::uint64_t>(
+        std::count_if(std::begin(resident), std::end(resident), [](auto r) { return r & 1; }))));
+    // And the region goes on within the limit.
+    region->commit(512 * kKiB, 128 * kKiB);
+    channel.say(locked_twice(memory));
+  });
+  const auto& said = child.channel();
+  CHECK(said.hear() == "131072=131072");
+  CHECK(said.hear() == "524288 131072 262144 262144 655360");
+  const auto message = said.hear();
+  CAPTURE(message);
+  CHECK(bytes_in_remedy(message, child.pid()) == 655360);
+  CHECK_THAT(message, Catch::Contains("sudo prlimit --pid " + std::to_string(child.pid()) +
+                                      " --memlock=655360"));
+  CHECK_THAT(message, Catch::Contains("524288 bytes of memory for page frames"));
+  CHECK_THAT(message, Catch::Contains("LimitMEMLOCK=655360"));
+  CHECK_THAT(message, Catch::Contains("limits.conf"));
+  CHECK_THAT(message, Catch::Contains("memlock 640"));  // limits.conf counts in KiB
+  CHECK_THAT(message, Catch::Contains("--ulimit memlock=655360"));
+  CHECK_THAT(message, !Catch::Contains("|"));  // where the channel found a line break
+  CHECK(said.hear() == "1 262144 262144");
+  CHECK(said.hear() == "131072=131072");
+  CHECK(said.hear() == "---p");
+  CHECK(said.hear() == "0");
+  CHECK(said.hear() == "262144=262144");
+  CHECK(child.end_signal() == 0);
+}
+
+TEST_CASE("the limit that the message names is enough, and a page less is not") {
+  // The limits of a child are set as if the command had been given before it started.
+  const auto failing_limit = [](std::uint64_t limit) {
+    return answer_of_child([&]() -> std::string {
+      limit_locked_memory(limit, limit);
+      const auto machine = make_linux_platform();
+      // Somebody else's locked memory counts for the limit and not for our account.
+      void* foreign =
+          ::mmap(nullptr, 68 * kKiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (::mlock(foreign, 68 * kKiB) != 0) return "no ballast";
+      const auto region = machine->memory().reserve(kMiB, LockPolicy::abort, "the test");
+      region->commit(0, 60 * kKiB);
+      const auto failure = lock_failure(*region, 512 * kKiB, 256 * kKiB);
+      if (!failure) return "locked";
+      const auto bytes = bytes_in_remedy(failure->what(), ::getpid());
+      const bool agrees = bytes == failure->numbers().sufficient_limit_bytes;
+      return agrees ? number(*bytes) : "message and numbers differ";
+    });
+  };
+  const auto named = failing_limit(200 * kKiB);
+  CHECK(named == number(384 * kKiB));  // 68 + 60 + 256 = 384
+  CHECK(failing_limit(384 * kKiB - 4 * kKiB) == number(384 * kKiB));
+  CHECK(failing_limit(384 * kKiB) == "locked");
+}
+
+namespace {
+
+/// A child whose lock fails, tells the message, waits, tries the same again.
+void fail_then_try_again(Channel& channel) {
+  const auto machine = make_linux_platform();
+  const auto region = machine->memory().reserve(4 * kMiB, LockPolicy::abort, "the test");
+  const auto failure = lock_failure(*region, 0, 2 * kMiB);
+  channel.say(failure ? failure->what() : "no failure");
+  (void)channel.hear();
+  const auto again = lock_failure(*region, 0, 2 * kMiB);
+  channel.say(again ? again->what() : "locked " + locked_twice(machine->memory()));
+}
+
+/// Runs the command in the message as it stands there, without sudo; false when it fails.
+bool run_remedy(const std::string& message) {
+  const auto begin = message.find("`sudo ");
+  const auto end = message.find('`', begin + 1);
+  if (begin == std::string::npos || end == std::string::npos) return false;
+  const auto command = message.substr(begin + 6, end - begin - 6) + " 2>/dev/null";
+  return std::system(command.c_str()) == 0;
+}
+
+bool has_prlimit_command() {
+  return std::system("prlimit --version >/dev/null 2>&1") == 0;
+}
+
+}  // namespace
+
+TEST_CASE("after the message's command the same operation of the running process succeeds") {
+  if (!has_prlimit_command()) return skip("the prlimit command of util-linux is not installed");
+  SECTION("where the process may not raise its own limit") {
+    if (lock_limit().rlim_max < 2 * kMiB) return skip("the hard limit on locked memory is too low");
+    // The soft limit is low, the hard one is not, and a system call filter keeps the process from
+    // raising the one to the other: what only somebody else can change is then changed by the
+    // parent, which needs no privilege for it.
+    Child child([](Channel& channel) {
+      limit_locked_memory(64 * kKiB, lock_limit().rlim_max);
+      forbid_setting_limits();
+      fail_then_try_again(channel);
+    });
+    const auto message = child.channel().hear();
+    CAPTURE(message);
+    CHECK(bytes_in_remedy(message, child.pid()) == 2 * kMiB);
+    CHECK(run_remedy(message));
+    child.channel().say("again");
+    CHECK(child.channel().hear() == "locked 2097152=2097152");
+  }
+  SECTION("where the hard limit is too low") {
+    if (!has_capability(CAP_SYS_RESOURCE)) {
+      return skip("raising a process's hard limit takes CAP_SYS_RESOURCE, which is not here");
+    }
+    Child child([](Channel& channel) {
+      limit_locked_memory(64 * kKiB, 64 * kKiB);
+      fail_then_try_again(channel);
+    });
+    const auto message = child.channel().hear();
+    CAPTURE(message);
+    CHECK(run_remedy(message));
+    child.channel().say("again");
+    CHECK(child.channel().hear() == "locked 2097152=2097152");
+  }
+  SECTION("and without the command it fails again") {
+    Child child([](Channel& channel) {
+      limit_locked_memory(64 * kKiB, 64 * kKiB);
+      fail_then_try_again(channel);
+    });
+    const auto message = child.channel().hear();
+    child.channel().say("again");
+    CHECK(child.channel().hear() == message);
+  }
+}
+
+TEST_CASE("going on unlocked is counted, and warned of once") {
+  Child child([](Channel& channel) {
+    limit_locked_memory(0, 0);
+    const auto machine = make_linux_platform();
+    auto& memory = machine->memory();
+    const auto region = memory.reserve(kMiB, LockPolicy::proceed_unlocked, "the test");
+    region->commit(0, 64 * kKiB);
+    region->commit(64 * kKiB, 64 * kKiB);
+    std::memset(region->bytes().data(), 1, 128 * kKiB);
+    auto account = memory.account();
+    channel.say(number(account.locked_bytes) + " " + number(account.unlocked_plain_bytes) + " " +
+                number(account.failed_locks));
+    region->release(0, 96 * kKiB);
+    account = memory.account();
+    channel.say(number(account.locked_bytes) + " " + number(account.unlocked_plain_bytes) + " " +
+                number(account.failed_locks));
+  });
+  CHECK(child.channel().hear() == "0 131072 2");
+  CHECK(child.channel().hear() == "0 32768 2");
+  CHECK(child.end_signal() == 0);
+  const auto errors = child.errors();
+  CAPTURE(errors);
+  CHECK_THAT(errors, Catch::Contains("not locked"));
+  CHECK(std::count(errors.begin(), errors.end(), '\n') == 1);
+}
+
+TEST_CASE("memory outside of what is in use faults") {
+  const auto touch = [](std::ptrdiff_t page) {
+    return signal_of_child([page] {
+      const auto machine = make_linux_platform();
+      const auto region = machine->memory().reserve(16 * kKiB, LockPolicy::abort, "the test");
+      region->commit(0, 4 * kKiB);
+      region->commit(12 * kKiB, 4 * kKiB);
+      auto* first = reinterpret_cast<volatile char*>(region->bytes().data());
+      // The last byte of the page, which for -1 is the one right before the region.
+      first[page * 4096 + 4095] = 1;
+    });
+  };
+  CHECK(touch(-1) == SIGSEGV);
+  CHECK(touch(0) == 0);
+  CHECK(touch(1) == SIGSEGV);
+  CHECK(touch(3) == 0);
+  CHECK(touch(4) == SIGSEGV);
+  CHECK(signal_of_child([] {
+          const auto machine = make_linux_platform();
+          const auto region = machine->memory().reserve(4 * kKiB, LockPolicy::abort, "the test");
+          region->commit(0, 4 * kKiB);
+          region->release(0, 4 * kKiB);
+          reinterpret_cast<volatile char*>(region->bytes().data())[0] = 1;
+        }) == SIGSEGV);
+}
+
+TEST_CASE("released memory is wiped before the system gets it back") {
+  const auto first_byte_after = [](bool release) {
+    return answer_of_child([release]() -> std::string {
+      const auto machine = make_linux_platform();
+      const auto region = machine->memory().reserve(4 * kKiB, LockPolicy::abort, "the test");
+      region->commit(0, 4 * kKiB);
+      std::memset(region->bytes().data(), 0x5A, 4 * kKiB);
+      auto* const bytes = region->bytes().data();
+      // With madvise out of action the page keeps its bytes, and shows whether they were wiped.
+      fake_system_call(SYS_madvise, 0);
+      if (release) {
+        region->release(0, 4 * kKiB);
+        region->commit(0, 4 * kKiB);
+      } else {
+        ::madvise(bytes, 4 * kKiB, MADV_DONTNEED);  // shows that the filter works
+      }
+      const auto wrong =
+          std::count_if(bytes, bytes + 4 * kKiB, [](std::byte b) { return b != std::byte{0}; });
+      return std::to_string(wrong);
+    });
+  };
+  CHECK(first_byte_after(true) == "0");
+  CHECK(first_byte_after(false) == "4096");
+}
+
+TEST_CASE("locked memory is kept out of dumps and out of children") {
+  const auto machine = make_linux_platform();
+  const auto region = machine->memory().reserve(16 * kKiB, LockPolicy::abort, "the test");
+  region->commit(0, 8 * kKiB);
+  auto* const bytes = region->bytes().data();
+  for (const auto offset : {-1, 0, 8 * 1024, 16 * 1024}) {
+    const auto flags = mapping_flags(bytes + offset);
+    CAPTURE(offset, flags);
+    CHECK_THAT(flags, Catch::Contains(" dd "));  // not in dumps
+    CHECK_THAT(flags, Catch::Contains(" dc "));  // not copied by fork
+  }
+  CHECK_THAT(mapping_flags(bytes), Catch::StartsWith("rw-p") && Catch::Contains(" lo "));
+  CHECK_THAT(mapping_flags(bytes + 8 * kKiB), Catch::StartsWith("---p"));
+  CHECK(signal_of_child([&] { (void)*reinterpret_cast<volatile char*>(bytes); }) == SIGSEGV);
+
+  const auto control = machine->memory().reserve(4 * kKiB, LockPolicy::abort, "the test", false);
+  control->commit(0, 4 * kKiB);
+  CHECK_THAT(mapping_flags(control->bytes().data()),
+             !Catch::Contains(" dd ") && Catch::Contains(" dc "));
+}
+
+TEST_CASE("a forked child's copies of locked memory touch nothing, and it has nothing locked") {
+  const auto machine = make_linux_platform();
+  auto& memory = machine->memory();
+  auto region = memory.reserve(64 * kKiB, LockPolicy::abort, "the test");
+  region->commit(0, 64 * kKiB);
+  region->bytes()[0] = std::byte{42};
+  auto heap = std::make_unique<LockedHeap>(memory, 16 * kKiB, LockPolicy::abort, "keys");
+  auto buffer = heap->allocate(100);
+  buffer.bytes()[0] = std::byte{43};
+  CHECK(answer_of_child([&]() -> std::string {
+          const auto locked = locked_twice(memory);
+          // Something of the child's own may stand at the address; it must survive.
+          auto* const mine =
+              static_cast<char*>(::mmap(region->bytes().data(), 64 * kKiB, PROT_READ | PROT_WRITE,
+                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+          if (mine == MAP_FAILED) return "the address is taken";
+          std::memset(mine, 7, 64 * kKiB);
+          buffer = LockedBuffer();
+          heap.reset();
+          region.reset();
+          return locked + (mine[0] == 7 ? " intact" : " touched");
+        }) == "0=0 intact");
+  CHECK(region->bytes()[0] == std::byte{42});
+  CHECK(buffer.bytes()[0] == std::byte{43});
+}
+
+TEST_CASE("threads lock and release at the same time and the account stays exact") {
+  CHECK(answer_of_child([]() -> std::string {
+          const auto machine = make_linux_platform();
+          auto& memory = machine->memory();
+          const auto region = memory.reserve(4 * 64 * kKiB, LockPolicy::abort, "the test");
+          std::vector<std::thread> threads;
+          for (std::uint64_t t = 0; t < 4; ++t) {
+            threads.emplace_back([&, t] {
+              for (int round = 0; round < 200; ++round) {
+                region->commit(t * 64 * kKiB, 64 * kKiB);
+                region->bytes()[t * 64 * kKiB] = std::byte{1};
+                if (round != 199) region->release(t * 64 * kKiB, 64 * kKiB);
+              }
+            });
+          }
+          for (auto& thread : threads) thread.join();
+          return locked_twice(memory);
+        }) == "262144=262144");
+}
+
+TEST_CASE("a length is rounded up to pages, and a commit of half a page is the caller's bug") {
+  const auto machine = make_linux_platform();
+  const auto region = machine->memory().reserve(1, LockPolicy::abort, "the test");
+  CHECK(region->bytes().size() == machine->memory().page_bytes());
+  CHECK(signal_of_child([&] { region->commit(0, 100); }) == SIGABRT);
+  CHECK(signal_of_child([&] { region->commit(0, 2 * machine->memory().page_bytes()); }) == SIGABRT);
+}
