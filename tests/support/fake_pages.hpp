@@ -9,9 +9,9 @@
 //   garbage:
 //     a byte that went past MutablePage::write shows up as ContractViolation;
 //   - pins and chunk buffers are counted and limited (MemoryLockError);
-//   - freed and unknown pages and chunks raise Corrupted; freeing a chunk twice, or with the wrong
-//   commit
-//     number, is ContractViolation.
+//   - freed and unknown pages and chunks raise Corrupted; freeing a chunk with the wrong commit
+//   number is
+//     ContractViolation.
 //
 // Plaintext lies in ordinary memory here: for tests only.
 #pragma once
