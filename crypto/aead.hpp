@@ -26,6 +26,9 @@ inline Tag encrypt(std::byte* ciphertext, std::span<const std::byte> plaintext,
                    std::span<const std::byte> associated, const Nonce& nonce,
                    const std::byte* key) {
   Tag tag;
+  if (plaintext.empty()) {  // libsodium takes no null pointer, not even for nothing.
+    ciphertext = tag.data();
+  }
   crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
       raw(ciphertext), raw(tag.data()), nullptr, raw(plaintext.data()), plaintext.size(),
       raw(associated.data()), associated.size(), nullptr, raw(nonce.data()), raw(key));
@@ -36,6 +39,9 @@ inline Tag encrypt(std::byte* ciphertext, std::span<const std::byte> plaintext,
 [[nodiscard]] inline bool decrypt(std::byte* plaintext, std::span<const std::byte> ciphertext,
                                   const Tag& tag, std::span<const std::byte> associated,
                                   const Nonce& nonce, const std::byte* key) {
+  if (ciphertext.empty()) {
+    ciphertext = std::span(tag).first(0);
+  }
   return crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
              raw(plaintext), nullptr, raw(ciphertext.data()), ciphertext.size(), raw(tag.data()),
              raw(associated.data()), associated.size(), raw(nonce.data()), raw(key)) == 0;

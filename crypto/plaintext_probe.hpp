@@ -1,5 +1,6 @@
 // Seal, then check that what goes to disk is not what came in.  A peer wrote plaintext for a while
-// because a library call did nothing; in builds with assertions this catches that wherever tests run.
+// because a library call did nothing; in builds with assertions this catches that wherever tests
+// run.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +28,8 @@ class PlaintextProbe {
     wipe(tail_);
   }
 
-  /// False when either end of `ciphertext` is still the plaintext.  True for less than 16 bytes, which
-  /// may be equal by chance.
+  /// False when either end of `ciphertext` is still the plaintext.  True for less than 16 bytes,
+  /// which may be equal by chance.
   [[nodiscard]] bool changed_in(std::span<const std::byte> ciphertext) const {
     return ciphertext.size() < kProbeBytes ||
            (!std::equal(head_.begin(), head_.end(), ciphertext.begin()) &&

@@ -31,10 +31,13 @@ class COFFER_API Key {
   /// From exactly 32 bytes.  The caller wipes its own copy.
   [[nodiscard]] static Key from_bytes(Bytes raw);
   /// From a file: 32 raw bytes, 64 hexadecimal digits, or base64 of 32 bytes; one trailing line end
-  /// is allowed after the text forms.  A file of another size is an error, never replaced.
+  /// is allowed after the text forms.  A file of another size is an error, never replaced.  It must
+  /// be a regular file, or a symbolic link to one; for a pipe or a device use `from_command`.
   [[nodiscard]] static Key from_file(const std::filesystem::path& file);
   /// From what a program prints on standard output, in the forms of `from_file`.  `command` is the
-  /// program and its arguments; no shell is involved.  A non-zero exit status is an IoError.
+  /// program (found along PATH) and its arguments; no shell is involved, and its standard input is
+  /// empty.  Waits until it ends; a non-zero exit status is an IoError.  Messages name the program,
+  /// never its arguments.
   [[nodiscard]] static Key from_command(const std::vector<std::string>& command);
   /// From a passphrase, through Argon2id with the salt and the cost that the store's header keeps.
   /// 1 to 1024 bytes, taken as they are.  `cost` counts when a store is created.

@@ -127,7 +127,7 @@ TEST_CASE("a forger cannot turn an encrypted header into an unencrypted one") {
 TEST_CASE("a file of any other size is damage that a backup mends") {
   const Key key = golden_key();
   const ByteVector file = create_golden(&key).bytes;
-  for (const std::size_t size : {0, 1, 8, 63, 4095, 4096, 4097, 8191, 8193, 12288}) {
+  for (const std::size_t size : {0U, 1U, 8U, 63U, 4095U, 4096U, 4097U, 8191U, 8193U, 12288U}) {
     ByteVector resized = file;
     resized.resize(size);
     for (const Key* given : {static_cast<const Key*>(nullptr), &key}) {

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <utility>
@@ -148,7 +149,7 @@ TEST_CASE("saving never overwrites, and never writes a passphrase") {
 
 TEST_CASE("a key is exactly 32 bytes") {
   CHECK(secret_of(Key::from_bytes(counting(32))) == counting(32));
-  for (const std::size_t size : {0, 1, 31, 33, 64}) {
+  for (const std::size_t size : {0U, 1U, 31U, 33U, 64U}) {
     CHECK_THROWS_AS(Key::from_bytes(counting(size)), InvalidArgument);
   }
 }

@@ -1,6 +1,7 @@
 // What the crypto tests share: bytes from hexadecimal text, and a platform with known entropy.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <stdexcept>
