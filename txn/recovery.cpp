@@ -39,6 +39,7 @@ journal::JournalStart journal_start(const Core& core) {
 class SlotCollector final : public journal::RecordVisitor {
  public:
   explicit SlotCollector(Core& core) : core_(core) {}
+  using RecordVisitor::on;
   void begin(CommitNumber) override { named_.clear(); }
   void on(const journal::PageReference& record) override { named_.push_back({record.slot, 1}); }
   void on(const journal::RunAllocated& record) override {
@@ -60,6 +61,7 @@ class SlotCollector final : public journal::RecordVisitor {
 class Replayer final : public journal::RecordVisitor {
  public:
   explicit Replayer(Core& core) : core_(core), nonces_(core.platform.entropy()) {}
+  using RecordVisitor::on;
 
   [[nodiscard]] bool any() const { return any_; }
 
