@@ -136,12 +136,17 @@ MemoryLockError lock_error(std::uint64_t requested_bytes, const std::string& pur
           numbers};
 }
 
-void warn_unlocked_once(const MemoryLockError& why) noexcept {
+void warn_unlocked_once(std::uint64_t requested_bytes, const std::string& purpose,
+                        int code) noexcept {
   if (counters.warned.exchange(true, std::memory_order_relaxed)) return;
-  std::fprintf(stderr,
-               "coffer: warning: plaintext goes into memory that is not locked and may reach swap, "
-               "as the store's policy allows: %s\n",
-               why.what());
+  const char* const warning =
+      "coffer: warning: plaintext goes into memory that is not locked and may reach swap, as the "
+      "store's policy allows";
+  try {
+    std::fprintf(stderr, "%s: %s\n", warning, lock_error(requested_bytes, purpose, code).what());
+  } catch (...) {
+    std::fprintf(stderr, "%s\n", warning);  // no memory for the numbers
+  }
 }
 
 }  // namespace coffer::platform::linux_os

@@ -31,6 +31,8 @@ bool raise_soft_limit() noexcept;
                                          int code);
 
 /// Tells standard error, the first time in this process, that plaintext goes into unlocked memory.
-void warn_unlocked_once(const MemoryLockError& why) noexcept;
+/// The others are counted only: a warning for each would drown everything else.
+void warn_unlocked_once(std::uint64_t requested_bytes, const std::string& purpose,
+                        int code) noexcept;
 
 }  // namespace coffer::platform::linux_os

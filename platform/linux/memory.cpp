@@ -162,9 +162,9 @@ void LinuxRegion::commit(std::uint64_t offset, std::uint64_t length) {
     std::fill(pages.begin(), pages.end(), PageState::unused);
   }
   if (writable && policy_ == LockPolicy::proceed_unlocked) {
-    warn_unlocked_once(lock_error(length, purpose_, code));
     add_unlocked_plain(length);
     std::fill(pages.begin(), pages.end(), PageState::unlocked);
+    warn_unlocked_once(length, purpose_, code);
     return;
   }
   ::madvise(range.data(), range.size(), MADV_DONTNEED);

@@ -20,6 +20,7 @@
 // A file whose name did not land is gone, whatever of its contents was synced.
 // The same seed on the same disk gives the same result.
 #include <algorithm>
+#include <array>
 #include <random>
 #include <set>
 
@@ -139,9 +140,9 @@ void PowerCut::tear_blocks(BlockImage& image, const FileNode& file) {
   }
   for (const auto block : touched) {
     if (below(4) != 0) continue;
-    std::vector<std::byte> garbage(BlockImage::kBlockBytes);
-    for (auto& byte : garbage) byte = static_cast<std::byte>(random_());
-    image.write(block * BlockImage::kBlockBytes, garbage);
+    std::array<std::uint64_t, BlockImage::kBlockBytes / sizeof(std::uint64_t)> garbage;
+    for (auto& word : garbage) word = random_();
+    image.write(block * BlockImage::kBlockBytes, std::as_bytes(std::span(garbage)));
   }
 }
 
