@@ -40,11 +40,11 @@ std::optional<std::size_t> unescape_print(std::span<std::byte> text) {
   return out;
 }
 
+// A backslash goes as \5c: mdb_load 0.9.24 mistakes \\ when another escape stands before it on the
+// line.
 void append_print(WipedBytes& out, std::span<const std::byte> bytes) {
   for (const std::byte b : bytes) {
-    if (b == std::byte{'\\'}) {
-      append(out, "\\\\");
-    } else if (b >= std::byte{0x20} && b < std::byte{0x7F}) {
+    if (b >= std::byte{0x20} && b < std::byte{0x7F} && b != std::byte{'\\'}) {
       out.push_back(b);
     } else {
       append(out, '\\');
