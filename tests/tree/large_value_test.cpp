@@ -16,8 +16,8 @@ TEST_CASE("a value of any length comes back, and is gone without a trace when fr
   std::vector<std::size_t> lengths = {0, 1, kSmallChunk - 1, kSmallChunk, kSmallChunk + 1};
   // 33 chunks fill two levels, 363 three.
   for (const std::size_t chunks :
-       {2, 3, 4, 5, 6, 7, 9, 10, 32, 33, 34, 35, 66, 67, 362, 363, 364}) {
-    for (const std::size_t more : {0, 1, 6}) lengths.push_back(chunks * kSmallChunk - 6 + more);
+       {2u, 3u, 4u, 5u, 6u, 7u, 9u, 10u, 32u, 33u, 34u, 35u, 66u, 67u, 362u, 363u, 364u}) {
+    for (const std::size_t more : {0u, 1u, 6u}) lengths.push_back(chunks * kSmallChunk - 6 + more);
   }
   for (const std::size_t length : lengths) {
     INFO("length " << length);
