@@ -22,8 +22,8 @@ constexpr std::string_view kFirstLine = "coffer-anchor 1";
 
 [[noreturn]] void throw_io(const std::filesystem::path& file, const char* operation) {
   const int code = errno;
-  throw IoError(fmt::format("cannot {} {}: {}; see to the file and run the command again", operation,
-                            file.string(), std::generic_category().message(code)),
+  throw IoError(fmt::format("cannot {} {}: {}; see to the file and run the command again",
+                            operation, file.string(), std::generic_category().message(code)),
                 operation, file, code);
 }
 
@@ -101,9 +101,9 @@ std::optional<Anchor> anchor_to_require(const GlobalOptions& options) {
     const bool missing = !std::filesystem::exists(options.anchor_file);
     if (missing && options.update_anchor) return std::nullopt;
     if (!missing) throw_io(options.anchor_file, "read");
-    throw UsageError(fmt::format(
-        "there is no anchor file {}; restore it, or begin one with --update-anchor",
-        options.anchor_file));
+    throw UsageError(
+        fmt::format("there is no anchor file {}; restore it, or begin one with --update-anchor",
+                    options.anchor_file));
   }
   std::ostringstream text;
   text << file.rdbuf();

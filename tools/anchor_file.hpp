@@ -7,9 +7,9 @@
 //     commit <decimal number>
 //     history <64 hexadecimal digits>
 //
-// It is no secret, but whoever can replace it can hide a rollback: keep it where the store's attacker
-// cannot write.  It is replaced whole (new file, sync, rename), so that a crash leaves the old or the
-// new one.
+// It is no secret, but whoever can replace it can hide a rollback: keep it where the store's
+// attacker cannot write.  It is replaced whole (new file, sync, rename), so that a crash leaves the
+// old or the new one.
 #pragma once
 
 #include <coffer/options.hpp>

@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit codes: 0 done, 1 not found, 2 wrong usage, 3 input/output, no space or no memory,\n"
-    "4 wrong key, 5 tampered, corrupted, not the anchor's history, or written by an unknown version,\n"
+    "4 wrong key, 5 tampered, corrupted, not the anchor's history, or written by an unknown "
+    "version,\n"
     "6 memory could not be locked, 7 busy.\n"
     "A VALUE that begins with a dash goes behind --, as in: coffer put STORE TREE KEY -- -1";
 
@@ -22,7 +23,8 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
   app.add_option("--key-exec", options.key_command,
                  "Program that prints the key, with arguments; split at blanks, no shell")
       ->type_name("COMMAND");
-  app.add_option("--passphrase-file", options.passphrase_file, "File whose one line is a passphrase")
+  app.add_option("--passphrase-file", options.passphrase_file,
+                 "File whose one line is a passphrase")
       ->type_name("FILE");
   app.add_flag("--unencrypted", options.unencrypted, "The store has no key");
   app.add_flag("--json", options.json, "Print JSON");

@@ -1,6 +1,6 @@
 // The subcommands, in groups of one file each.  A group adds its subcommands to the parser; each
-// leaves what it will do in `Invocation::action`.  A new group is a function here, a file of its own,
-// and a line in `add_all_commands`.
+// leaves what it will do in `Invocation::action`.  A new group is a function here, a file of its
+// own, and a line in `add_all_commands`.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,7 +1,7 @@
 // completion
 //
-// The script is made from the parser itself, so that a new subcommand or option is completed without
-// anybody thinking of it.
+// The script is made from the parser itself, so that a new subcommand or option is completed
+// without anybody thinking of it.
 
 #include <fmt/format.h>
 
@@ -28,7 +28,8 @@ std::string bash_script(const CLI::App& app) {
   std::string cases;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     names += (names.empty() ? "" : " ") + command->get_name();
-    cases += fmt::format("    {}) options=\"{}\" ;;\n", command->get_name(), long_options(*command));
+    cases +=
+        fmt::format("    {}) options=\"{}\" ;;\n", command->get_name(), long_options(*command));
   }
   return fmt::format(
       R"(# Completion of the coffer command for bash; written by `coffer completion bash`.
@@ -41,7 +42,7 @@ _coffer() {{
 {1}    *) COMPREPLY=($(compgen -W "{0}{2}" -- "$word")); return ;;
   esac
   case "$before" in
-    --format) COMPREPLY=($(compgen -W "tsv jsonl dump" -- "$word")); return ;;
+    --format) COMPREPLY=($(compgen -W "tsv jsonl dump dump-print" -- "$word")); return ;;
     --durability) COMPREPLY=($(compgen -W "full relaxed" -- "$word")); return ;;
   esac
   if [[ $word == -* ]]; then

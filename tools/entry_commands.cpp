@@ -114,8 +114,8 @@ ExitCode put(const GlobalOptions& options, Entry& entry) {
 }
 
 ExitCode not_found(const char* what) {
-  print_error(fmt::format("not found: the {}; `coffer trees` and `coffer scan` list what there is",
-                          what));
+  print_error(
+      fmt::format("not found: the {}; `coffer trees` and `coffer scan` list what there is", what));
   return ExitCode::not_found;
 }
 
@@ -139,7 +139,7 @@ ExitCode get(const GlobalOptions& options, Entry& entry) {
       Cursor cursor = tree->cursor();
       if (!cursor.seek_exact(key)) return not_found("key");
       Output output(session.scratch());
-      write_json_record(output, cursor);
+      JsonRecords(output).write(cursor);
       output.flush();
     } else {
       std::optional<ValueReader> reader = tree->read(key);
@@ -170,12 +170,14 @@ ExitCode del(const GlobalOptions& options, Entry& entry) {
 
 using EntryAction = ExitCode (*)(const GlobalOptions&, Entry&);
 
-CLI::App& add_entry_command(CLI::App& app, Invocation& invocation, const std::shared_ptr<Entry>& entry,
-                            const char* name, const char* description, EntryAction action) {
+CLI::App& add_entry_command(CLI::App& app, Invocation& invocation,
+                            const std::shared_ptr<Entry>& entry, const char* name,
+                            const char* description, EntryAction action) {
   CLI::App& command = *app.add_subcommand(name, description);
   command.add_option("STORE", entry->store, "The store's directory")->required();
   command.add_option("TREE", entry->tree, "The tree's name")->required();
-  command.add_option("KEY", entry->key.text, "The key, as text unless --hex or --integer says else")
+  command
+      .add_option("KEY", entry->key.text, "The key, as text unless --hex or --integer says else")
       ->required();
   CLI::Option* const hex = command.add_flag("--hex", entry->hex, "KEY is in hexadecimal digits");
   command.add_flag("--integer", entry->integer, "KEY is a whole number, for integer-keyed trees")
@@ -210,8 +212,8 @@ void add_entry_commands(CLI::App& app, Invocation& invocation) {
   putting.add_flag("--multi-value", entry->multi_value,
                    "A tree that this creates keeps several values of a key");
 
-  add_entry_command(app, invocation, entry, "get", "Write a key's value, as it is, to standard output",
-                    get);
+  add_entry_command(app, invocation, entry, "get",
+                    "Write a key's value, as it is, to standard output", get);
 
   CLI::App& deleting =
       add_entry_command(app, invocation, entry, "del", "Remove a key with its values", del);

@@ -1,4 +1,5 @@
-// How the `coffer` command ends.  Scripts rely on these numbers; docs and `coffer --help` list them.
+// How the `coffer` command ends.  Scripts rely on these numbers; docs and `coffer --help` list
+// them.
 //
 // Every failure is one line on standard error that begins with `coffer: ` and says what to do next.
 // It may name files, sizes and numbers, never a key, a passphrase or a value.
@@ -12,11 +13,11 @@ namespace coffer::tools {
 
 enum class ExitCode : int {
   done = 0,
-  not_found = 1,    ///< no such key, pair or tree
-  usage = 2,        ///< the call was wrong: InvalidArgument, or a command line that does not parse
-  io = 3,           ///< a read, write or sync failed, no space, no memory, or a poisoned store
-  wrong_key = 4,    ///< the key opens no slot of the store's header
-  damaged = 5,      ///< tampered, corrupted, not the history of the anchor, or of an unknown version
+  not_found = 1,  ///< no such key, pair or tree
+  usage = 2,      ///< the call was wrong: InvalidArgument, or a command line that does not parse
+  io = 3,         ///< a read, write or sync failed, no space, no memory, or a poisoned store
+  wrong_key = 4,  ///< the key opens no slot of the store's header
+  damaged = 5,    ///< tampered, corrupted, not the history of the anchor, or of an unknown version
   memory_lock = 6,  ///< memory could not be locked
   busy = 7,         ///< somebody else holds the store
 };

@@ -23,8 +23,7 @@ std::string take_word(std::string_view& rest) {
     if (quote == 0 && (c == ' ' || c == '\t')) break;
     if (c == '\\' && quote != '\'') {
       const bool followed = rest.size() > 1;
-      const bool escapes =
-          followed && (quote == 0 || rest[1] == '"' || rest[1] == '\\');
+      const bool escapes = followed && (quote == 0 || rest[1] == '"' || rest[1] == '\\');
       if (escapes) {
         rest.remove_prefix(1);
         word += rest.front();

@@ -23,8 +23,8 @@ enum class KeyUse { open_store, create_store };
 void check_key_options(const GlobalOptions& options);
 
 /// Splits a command into its words at blanks.  Single quotes keep everything, double quotes
-/// everything but \" and \\, and a backslash outside quotes the next character.  Nothing is expanded:
-/// no shell is involved.  UsageError for an unfinished quote or no word at all.
+/// everything but \" and \\, and a backslash outside quotes the next character.  Nothing is
+/// expanded: no shell is involved.  UsageError for an unfinished quote or no word at all.
 [[nodiscard]] std::vector<std::string> split_command(std::string_view command);
 
 }  // namespace coffer::tools

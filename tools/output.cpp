@@ -67,23 +67,6 @@ void Output::write_shown(Bytes bytes) {
   }
 }
 
-void Output::write_json_string(Bytes text) {
-  write('"');
-  for (const char c : text.text()) {
-    const auto code = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      write('\\');
-      write(c);
-    } else if (code < 0x20 || code == 0x7f) {
-      write("\\u00");
-      write_hex(std::span(reinterpret_cast<const std::byte*>(&c), 1));
-    } else {
-      write(c);
-    }
-  }
-  write('"');
-}
-
 void Output::flush() {
   const std::span<std::byte> waiting = buffer_.bytes().first(used_);
   used_ = 0;
@@ -91,6 +74,8 @@ void Output::flush() {
   sodium_memzero(waiting.data(), waiting.size());
 }
 
-void print(std::string_view text) { write_all(std::as_bytes(std::span(text.data(), text.size()))); }
+void print(std::string_view text) {
+  write_all(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 }  // namespace coffer::tools

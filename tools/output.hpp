@@ -1,6 +1,7 @@
 // Standard output, through one buffer in locked memory that is wiped after every write.
 //
-// Writes go to the descriptor itself: the C++ and C streams keep copies of what passes through them.
+// Writes go to the descriptor itself: the C++ and C streams keep copies of what passes through
+// them.
 #pragma once
 
 #include <coffer/bytes.hpp>
@@ -25,10 +26,8 @@ class Output {
   void write_hex(Bytes bytes);
   /// A key or a value as a person sees it: see text_form.hpp.
   void write_shown(Bytes bytes);
-  /// A JSON string: the text, escaped.  The bytes must be well-formed UTF-8.
-  void write_json_string(Bytes text);
-  /// What was written so far reaches the descriptor.  Called at the end: the destructor does not, so
-  /// that a failing command leaves half a line behind rather than a second error.
+  /// What was written so far reaches the descriptor.  Called at the end: the destructor does not,
+  /// so that a failing command leaves half a line behind rather than a second error.
   void flush();
 
  private:

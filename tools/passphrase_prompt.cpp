@@ -17,10 +17,13 @@ constexpr std::size_t kPassphraseBytesMax = 1024;  // as Key::from_passphrase ha
 
 volatile std::sig_atomic_t caught_signal = 0;
 
-void remember_signal(int number) { caught_signal = number; }
+void remember_signal(int number) {
+  caught_signal = number;
+}
 
-// While it lives the terminal shows nothing of what is typed, and a signal that would end the command
-// only interrupts the read; the destructor puts the terminal back and lets the signal have its way.
+// While it lives the terminal shows nothing of what is typed, and a signal that would end the
+// command only interrupts the read; the destructor puts the terminal back and lets the signal have
+// its way.
 class SilentTerminal {
  public:
   SilentTerminal() {
@@ -66,7 +69,8 @@ std::size_t read_line(std::span<std::byte> line) {
     const ssize_t got = ::read(STDIN_FILENO, &next, 1);
     if (caught_signal != 0) return 0;
     if (got <= 0 || next == std::byte{'\n'}) break;
-    if (size == line.size()) throw UsageError("a passphrase has at most 1024 bytes; use a shorter one");
+    if (size == line.size())
+      throw UsageError("a passphrase has at most 1024 bytes; use a shorter one");
     line[size++] = next;
     next = std::byte{};
   }
@@ -78,7 +82,8 @@ std::size_t ask(std::string_view prompt, std::span<std::byte> line) {
   {
     const SilentTerminal terminal;
     if (!terminal.silent()) {
-      throw UsageError("the terminal cannot hide what is typed; use --passphrase-file or --key-file");
+      throw UsageError(
+          "the terminal cannot hide what is typed; use --passphrase-file or --key-file");
     }
     say(prompt);
     size = read_line(line);
@@ -102,8 +107,8 @@ Key prompt_for_passphrase(const GlobalOptions& options, KeyUse use) {
     platform::LockedBuffer second = scratch.allocate(kPassphraseBytesMax);
     const std::size_t size_again = ask("The same passphrase again: ", second.bytes());
     // Both buffers were zeroed, so that comparing them whole compares the lines.
-    if (size != size_again || sodium_memcmp(first.bytes().data(), second.bytes().data(),
-                                            kPassphraseBytesMax) != 0) {
+    if (size != size_again ||
+        sodium_memcmp(first.bytes().data(), second.bytes().data(), kPassphraseBytesMax) != 0) {
       throw UsageError("the two passphrases differ; nothing was created, try again");
     }
   }

@@ -2,24 +2,13 @@
 
 #include <fmt/format.h>
 
-#include "tools/text_form.hpp"
+#include "platform/contracts.hpp"
 
 namespace coffer::tools {
 namespace {
 
-void write_json_field(Output& output, std::string_view name, Bytes bytes) {
-  const bool as_text = is_printable(bytes);
-  output.write('"');
-  output.write(name);
-  output.write(as_text ? "\":" : "_hex\":");
-  if (as_text) {
-    output.write_json_string(bytes);
-  } else {
-    output.write('"');
-    output.write_hex(bytes);
-    output.write('"');
-  }
-}
+// How the line of an empty value ends.
+constexpr std::string_view kEmptyValueEnd = "\"value\":\"\"}\n";
 
 }  // namespace
 
@@ -34,16 +23,26 @@ void write_shown_record(Output& output, const Cursor& cursor) {
   output.write('\n');
 }
 
-void write_json_record(Output& output, const Cursor& cursor) {
-  output.write('{');
-  write_json_field(output, "key", cursor.key());
-  output.write(',');
-  if (cursor.value_is_large()) {
-    output.write(fmt::format("\"value_bytes\":{}", cursor.value_size()));
-  } else {
-    write_json_field(output, "value", cursor.value());
+JsonRecords::JsonRecords(Output& output)
+    : output_(output),
+      writer_(make_record_writer(RecordFormat::jsonl, [this](Bytes line) { take(line); })) {}
+
+void JsonRecords::write(const Cursor& cursor) {
+  const bool large = cursor.value_is_large();
+  if (large) large_value_size_ = cursor.value_size();
+  writer_->record(cursor.key(), large ? Bytes() : cursor.value());
+  large_value_size_.reset();
+}
+
+void JsonRecords::take(Bytes line) {
+  if (!large_value_size_) {
+    output_.write(line);
+    return;
   }
-  output.write("}\n");
+  // The line as it would be for an empty value, with its last member exchanged.
+  Ensures(line.text().ends_with(kEmptyValueEnd));
+  output_.write(Bytes(line.first(line.size() - kEmptyValueEnd.size())));
+  output_.write(fmt::format("\"value_bytes\":{}}}\n", *large_value_size_));
 }
 
 }  // namespace coffer::tools

@@ -3,6 +3,11 @@
 
 #include <coffer/tree.hpp>
 
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "tools/formats/record_format.hpp"
 #include "tools/output.hpp"
 
 namespace coffer::tools {
@@ -11,8 +16,18 @@ namespace coffer::tools {
 /// `large:<bytes>`; `coffer get` gives it.
 void write_shown_record(Output& output, const Cursor& cursor);
 
-/// A JSON object with `key` and `value` as text, or `key_hex` and `value_hex` for what is not printable
-/// UTF-8.  For a large value there is `value_bytes` alone, its length.
-void write_json_record(Output& output, const Cursor& cursor);
+/// Lines as the format jsonl has them, so that `coffer import` takes them; but for a large value
+/// there is, instead of `value`, only `value_bytes`, its length.
+class JsonRecords {
+ public:
+  explicit JsonRecords(Output& output);
+  void write(const Cursor& cursor);
+
+ private:
+  void take(Bytes line);
+  Output& output_;
+  std::optional<std::uint64_t> large_value_size_;
+  std::unique_ptr<RecordWriter> writer_;
+};
 
 }  // namespace coffer::tools

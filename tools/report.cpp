@@ -12,7 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string line_of(const Json& json) { return json.dump() + "\n"; }
+std::string line_of(const Json& json) {
+  return json.dump() + "\n";
+}
 
 // A tree's name for JSON: itself, or marked digits when it is no printable text.
 std::string shown_name(const std::string& name) {
@@ -24,7 +26,7 @@ std::string shown_name(const std::string& name) {
 
 std::string human_size(std::uint64_t bytes) {
   constexpr std::array<const char*, 6> kUnits{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  if (bytes < 1024) return fmt::format("{}", bytes);
+  if (bytes < 1024) return fmt::format("{} B", bytes);
   double value = static_cast<double>(bytes) / 1024;
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
@@ -66,10 +68,9 @@ std::string statistics_as_text(const Statistics& s, const Anchor& anchor) {
   add("journal files", human_size(s.journal_file_bytes));
   add("last commit", s.last_commit);
   add("durable commit", s.durable_commit);
-  add("checkpoint",
-      fmt::format("number {}, up to commit {}", s.checkpoint, s.checkpoint_commit));
-  add("locked memory",
-      fmt::format("{} of at most {}", human_size(s.locked_bytes_store), human_size(s.locked_bytes_max)));
+  add("checkpoint", fmt::format("number {}, up to commit {}", s.checkpoint, s.checkpoint_commit));
+  add("locked memory", fmt::format("{} of at most {}", human_size(s.locked_bytes_store),
+                                   human_size(s.locked_bytes_max)));
   if (s.failed_locks != 0) add("failed locks", s.failed_locks);
   if (s.proceeding_unlocked) add("warning", "plaintext is in memory that may reach swap");
   if (s.poisoned) add("warning", "a write failed earlier; close the store and open it again");

@@ -18,7 +18,7 @@ namespace coffer::tools {
 [[nodiscard]] std::string check_as_text(const CheckReport& report);
 [[nodiscard]] std::string check_as_json(const CheckReport& report);
 
-/// "512", "4.0 KiB", "1.5 GiB".
+/// "512 B", "4.0 KiB", "1.5 GiB".
 [[nodiscard]] std::string human_size(std::uint64_t bytes);
 
 }  // namespace coffer::tools

@@ -35,9 +35,9 @@ bool seek_before(Cursor& cursor, Bytes bound) {
   return cursor.seek(bound) ? cursor.previous() : cursor.last();
 }
 
-// Moves to the last entry with a key that begins with `prefix`, or the one before where it would be.
-// The next prefix of the same length has its last byte that is not 0xff raised by one; there is none
-// when all are 0xff.
+// Moves to the last entry with a key that begins with `prefix`, or the one before where it would
+// be. The next prefix of the same length has its last byte that is not 0xff raised by one; there is
+// none when all are 0xff.
 bool seek_prefix_end(Cursor& cursor, Bytes prefix, Scratch& scratch) {
   std::size_t size = prefix.size();
   while (size > 0 && prefix[size - 1] == std::byte{0xff}) --size;
@@ -53,7 +53,8 @@ bool place(Cursor& cursor, const Range& range, bool reverse, Scratch& scratch) {
     const Bytes start = compare(range.from, range.prefix) > 0 ? range.from : range.prefix;
     return start.empty() ? cursor.first() : cursor.seek(start);
   }
-  bool placed = range.prefix.empty() ? cursor.last() : seek_prefix_end(cursor, range.prefix, scratch);
+  bool placed =
+      range.prefix.empty() ? cursor.last() : seek_prefix_end(cursor, range.prefix, scratch);
   // `to` may lie below the end of the prefix.
   if (placed && !range.to.empty() && compare(cursor.key(), range.to) >= 0) {
     placed = seek_before(cursor, range.to);
@@ -72,8 +73,8 @@ ExitCode scan(const GlobalOptions& options, Scan& request) {
   const auto bound = [form](SecretArgument& argument) {
     return argument.text.empty() ? Bytes() : argument.decode(form);
   };
-  const Range range{.from = bound(request.from), .to = bound(request.to),
-                    .prefix = bound(request.prefix)};
+  const Range range{
+      .from = bound(request.from), .to = bound(request.to), .prefix = bound(request.prefix)};
   Session session(options, request.store, Access::read);
   {
     ReadTransaction reading = session.store().read();
@@ -83,12 +84,13 @@ ExitCode scan(const GlobalOptions& options, Scan& request) {
       return ExitCode::not_found;
     }
     Output output(session.scratch());
+    JsonRecords json(output);
     Cursor cursor = tree->cursor();
     bool more = place(cursor, range, request.reverse, session.scratch());
     for (std::uint64_t count = 0; more && count < request.limit && within(cursor.key(), range);
          ++count) {
       if (options.json) {
-        write_json_record(output, cursor);
+        json.write(cursor);
       } else {
         write_shown_record(output, cursor);
       }
@@ -107,11 +109,13 @@ void add_scan_command(CLI::App& app, Invocation& invocation) {
   const auto request = std::make_shared<Scan>();
   command->add_option("STORE", request->store, "The store's directory")->required();
   command->add_option("TREE", request->tree, "The tree's name")->required();
-  command->add_option("--prefix", request->prefix.text, "Only keys that begin so")->type_name("KEY");
+  command->add_option("--prefix", request->prefix.text, "Only keys that begin so")
+      ->type_name("KEY");
   command->add_option("--from", request->from.text, "Only keys not less than this")
       ->type_name("KEY");
   command->add_option("--to", request->to.text, "Only keys less than this")->type_name("KEY");
-  CLI::Option* const hex = command->add_flag("--hex", request->hex, "Bounds are in hexadecimal digits");
+  CLI::Option* const hex =
+      command->add_flag("--hex", request->hex, "Bounds are in hexadecimal digits");
   command->add_flag("--integer", request->integer, "Bounds are whole numbers")->excludes(hex);
   command->add_flag("--reverse", request->reverse, "From the last to the first");
   command->add_option("--limit", request->limit, "At most so many")->type_name("N");

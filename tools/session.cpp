@@ -12,18 +12,20 @@ Options store_options(const GlobalOptions& options, Access access) {
   Options result;
   result.read_only = access == Access::read;
   result.durability = options.durability;
-  result.memory_locking = options.proceed_unlocked ? MemoryLocking::proceed_unlocked
-                                                   : MemoryLocking::abort;
+  result.memory_locking =
+      options.proceed_unlocked ? MemoryLocking::proceed_unlocked : MemoryLocking::abort;
   if (options.locked_bytes_max) result.locked_bytes_max = *options.locked_bytes_max;
   // One command is one burst of work: a checkpoint by the clock would only delay its end.
   result.background_checkpoints = false;
   return result;
 }
 
-// A writer that standard output's reader abandons must still end its transaction and close its store,
-// so a write to a closed pipe is to be an error (OutputClosed), not the end of the process.  Not
-// earlier than here: a key command would inherit the setting.
-void ignore_closed_pipes() { std::signal(SIGPIPE, SIG_IGN); }
+// A writer that standard output's reader abandons must still end its transaction and close its
+// store, so a write to a closed pipe is to be an error (OutputClosed), not the end of the process.
+// Not earlier than here: a key command would inherit the setting.
+void ignore_closed_pipes() {
+  std::signal(SIGPIPE, SIG_IGN);
+}
 
 Store open_store(const GlobalOptions& options, const std::filesystem::path& path, Access access) {
   check_key_options(options);

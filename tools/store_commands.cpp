@@ -16,15 +16,16 @@
 namespace coffer::tools {
 namespace {
 
-ExitCode create(const GlobalOptions& options, const std::string& path, const CreateOptions& create) {
+ExitCode create(const GlobalOptions& options, const std::string& path,
+                const CreateOptions& create) {
   Session session(options, path, create);
   session.finish();
   if (options.json) {
-    print(nlohmann::json({{"store", path},
-                          {"encrypted", !options.unencrypted},
-                          {"page_size", create.page_size}})
-              .dump() +
-          "\n");
+    print(
+        nlohmann::json(
+            {{"store", path}, {"encrypted", !options.unencrypted}, {"page_size", create.page_size}})
+            .dump() +
+        "\n");
   }
   return ExitCode::done;
 }
@@ -79,12 +80,14 @@ void add_store_commands(CLI::App& app, Invocation& invocation) {
   creating->add_option("--page-size", creation->page_size, "4096, 8192, 16384, 32768 or 65536")
       ->type_name("BYTES")
       ->transform(CLI::AsSizeValue(false));
-  creating->add_option("--passphrase-memory", options.passphrase_cost.memory_bytes,
-                       "What one guess at the passphrase must cost in memory (default 256M)")
+  creating
+      ->add_option("--passphrase-memory", options.passphrase_cost.memory_bytes,
+                   "What one guess at the passphrase must cost in memory (default 256M)")
       ->transform(CLI::AsSizeValue(false))
       ->type_name("BYTES[K|M|G]");
-  creating->add_option("--passphrase-passes", options.passphrase_cost.passes,
-                       "How often a guess passes over that memory (default 3)")
+  creating
+      ->add_option("--passphrase-passes", options.passphrase_cost.passes,
+                   "How often a guess passes over that memory (default 3)")
       ->type_name("N");
   creating->callback([&invocation, path, creation] {
     invocation.action = [&invocation, path, creation] {

@@ -7,40 +7,20 @@
 #include <charconv>
 
 #include "tools/exit_code.hpp"
+#include "tools/formats/text_bytes.hpp"
 
 namespace coffer::tools {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789abcdef";
-
-int digit_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t size = 0;  // 0: not well-formed
-};
-
-// The first code point of `text`, as the Unicode standard's table 3-7 has it: no overlong forms, no
-// surrogates, nothing past U+10FFFF.
-CodePoint first_code_point(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t size = lead >= 0xf0 ? 4 : (lead >= 0xe0 ? 3 : 2);
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return {};
+// The code point of a well-formed sequence of `size` bytes.
+char32_t code_point(std::span<const std::byte> bytes, std::size_t size) {
+  const auto lead = std::to_integer<char32_t>(bytes[0]);
+  if (size == 1) return lead;
   char32_t value = lead & (0x7fu >> size);
   for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    value = (value << 6) | (byte(i) & 0x3fu);
+    value = (value << 6) | (std::to_integer<char32_t>(bytes[i]) & 0x3fu);
   }
-  constexpr std::array<char32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  if (value < kSmallest[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return {};
-  return {value, size};
+  return value;
 }
 
 bool is_control(char32_t c) {
@@ -51,20 +31,18 @@ bool is_control(char32_t c) {
 }  // namespace
 
 std::string encode_hex(std::span<const std::byte> bytes) {
-  std::string digits;
-  digits.reserve(2 * bytes.size());
-  for (const std::byte b : bytes) {
-    digits += kDigits[std::to_integer<std::size_t>(b >> 4)];
-    digits += kDigits[std::to_integer<std::size_t>(b & std::byte{0x0f})];
-  }
+  std::string digits(2 * bytes.size(), '0');
+  // It ends the text with a zero, which is what stands behind a std::string's last character.
+  sodium_bin2hex(digits.data(), digits.size() + 1,
+                 reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
   return digits;
 }
 
 bool decode_hex(std::string_view digits, std::span<std::byte> out) {
   if (digits.size() != 2 * out.size()) return false;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = digit_value(digits[2 * i]);
-    const int low = digit_value(digits[2 * i + 1]);
+    const int high = hex_digit_value(static_cast<std::byte>(digits[2 * i]));
+    const int low = hex_digit_value(static_cast<std::byte>(digits[2 * i + 1]));
     if (high < 0 || low < 0) return false;
     out[i] = static_cast<std::byte>(high * 16 + low);
   }
@@ -72,11 +50,11 @@ bool decode_hex(std::string_view digits, std::span<std::byte> out) {
 }
 
 bool is_printable(Bytes bytes) {
-  std::string_view rest = bytes.text();
+  std::span<const std::byte> rest = bytes;
   while (!rest.empty()) {
-    const CodePoint next = first_code_point(rest);
-    if (next.size == 0 || is_control(next.value)) return false;
-    rest.remove_prefix(next.size);
+    const std::size_t size = utf8_sequence_bytes(rest);
+    if (size == 0 || is_control(code_point(rest, size))) return false;
+    rest = rest.subspan(size);
   }
   return true;
 }

@@ -2,8 +2,8 @@
 //
 // In output for people bytes stand as they are when they are printable UTF-8, and otherwise as
 // `hex:` and digits; text that itself begins with `hex:` is given in digits too, so that the marker
-// is never ambiguous.  Control characters and those that turn the direction of writing around do not
-// count as printable: a value cannot play tricks on a terminal.
+// is never ambiguous.  Control characters and those that turn the direction of writing around do
+// not count as printable: a value cannot play tricks on a terminal.
 #pragma once
 
 #include <coffer/bytes.hpp>

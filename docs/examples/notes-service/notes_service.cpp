@@ -9,9 +9,9 @@
 //     find WORD    lists the notes that contain the word
 //     status       says how much locked memory the store holds
 //
-// What an embedder may want to look at: where the key comes from (open_notes), that a request is one
-// transaction (add), how a snapshot is read (find), how the anchor guards against a rolled-back copy
-// (keep_anchor), and which errors a service tells apart (main).
+// What an embedder may want to look at: where the key comes from (open_notes), that a request is
+// one transaction (add), how a snapshot is read (find), how the anchor guards against a rolled-back
+// copy (keep_anchor), and which errors a service tells apart (main).
 
 #include <coffer/coffer.hpp>
 
@@ -50,8 +50,8 @@ coffer::Store open_notes(const fs::path& folder) {
   return coffer::Store::open(store, key, options);
 }
 
-// Written where the attacker of the store cannot write: another machine, a trusted module.  Here it is
-// a file, to show the call.
+// Written where the attacker of the store cannot write: another machine, a trusted module.  Here it
+// is a file, to show the call.
 void keep_anchor(const coffer::Store& store, const fs::path& folder) {
   const coffer::Anchor anchor = store.anchor();
   std::ofstream file(folder / "anchor", std::ios::binary | std::ios::trunc);
@@ -102,7 +102,8 @@ void find(coffer::Store& store, std::string_view word) {
 void status(coffer::Store& store) {
   const coffer::Statistics now = store.statistics();
   std::cout << "commit " << now.durable_commit << ", " << now.locked_bytes_store
-            << " bytes of locked memory, " << now.plaintext_pages << " pages decrypted" << std::endl;
+            << " bytes of locked memory, " << now.plaintext_pages << " pages decrypted"
+            << std::endl;
 }
 
 void answer(coffer::Store& store, const std::string& line) {

@@ -1,0 +1,89 @@
+// How the command is called and how it answers, without a store.
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/tools/store_fixture.hpp"
+
+namespace coffer::tools::test {
+
+TEST_CASE("Help and version are not errors") {
+  const Outcome help = coffer({"--help"});
+  CHECK(help.exit_code == 0);
+  for (const char* name : {"keygen", "create", "put", "get", "del", "scan", "trees", "import",
+                           "export", "stat", "check", "completion"}) {
+    CHECK_THAT(help.out, Catch::Contains(name));
+  }
+  CHECK(help.err.empty());
+  CHECK_THAT(coffer({"--version"}).out, Catch::StartsWith("coffer 0."));
+  CHECK(coffer({"put", "--help"}).exit_code == 0);
+}
+
+TEST_CASE("A command line that does not parse ends with exit code 2 and one line") {
+  const std::vector<std::vector<std::string>> wrong{
+      {},
+      {"frobnicate"},
+      {"put"},
+      {"keygen"},
+      {"get", "s", "t"},
+      {"trees", "s", "--no-such"},
+      {"get", "s", "t", "k", "--durability", "none", "--unencrypted"},
+      {"trees", "s", "--locked-max", "many"},
+      {"completion", "fish"}};
+  for (const auto& arguments : wrong) {
+    const Outcome outcome = coffer(arguments);
+    CAPTURE(arguments, outcome.err);
+    CHECK(outcome.exit_code == 2);
+    CHECK(outcome.out.empty());
+    CHECK(is_one_error_line(outcome.err));
+  }
+}
+
+TEST_CASE("A key file is new, private, and 64 hexadecimal digits") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "key";
+  REQUIRE(coffer({"keygen", file}).exit_code == 0);
+  const std::string key = read_file(file);
+  CHECK(key.size() == 65);
+  CHECK(key.find_first_not_of("0123456789abcdef") == 64);
+  CHECK(key.back() == '\n');
+  struct stat status = {};
+  REQUIRE(::stat(file.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+
+  const Outcome again = coffer({"keygen", file});
+  CHECK(again.exit_code == 2);
+  CHECK(is_one_error_line(again.err));
+  CHECK(read_file(file) == key);
+
+  REQUIRE(coffer({"keygen", folder / "other"}).exit_code == 0);
+  CHECK(read_file(folder / "other") != key);
+}
+
+TEST_CASE("The completion script completes subcommands and options in bash") {
+  const TemporaryFolder folder;
+  const Outcome script = coffer({"completion", "bash"});
+  REQUIRE(script.exit_code == 0);
+  const std::string file = folder / "completion";
+  write_file(file, script.out + R"(
+ask() { COMP_WORDS=(coffer "$@"); COMP_CWORD=$#; COMPREPLY=(); _coffer; echo "${COMPREPLY[*]}"; }
+ask exp; ask scan s t --pre; ask import s t f --format j; ask --key-f; ask get s --durability re
+)");
+  const std::string command = "bash " + file + " >" + (folder / "out");
+  REQUIRE(std::system(command.c_str()) == 0);
+  CHECK(read_file(folder / "out") == "export\n--prefix\njsonl\n--key-file\nrelaxed\n");
+}
+
+TEST_CASE("A full standard output is an input/output error") {
+  const Outcome outcome = run({.arguments = {"completion", "bash"},
+                               .input = {},
+                               .environment = {},
+                               .standard_output = "/dev/full",
+                               .in_child = {}});
+  CHECK(outcome.exit_code == 3);
+  CHECK(is_one_error_line(outcome.err));
+}
+
+}  // namespace coffer::tools::test

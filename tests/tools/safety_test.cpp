@@ -1,0 +1,241 @@
+// What the command does when something is wrong: kills, edited files, rollbacks, limits, other
+// users.
+
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+
+#include "tests/tools/store_fixture.hpp"
+
+// A sanitizer's runtime takes mlock for itself and does nothing.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COFFER_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COFFER_TEST_SANITIZED 1
+#endif
+#endif
+
+namespace coffer::tools::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string numbered_lines(int from, int to) {
+  std::string text;
+  for (int i = from; i < to; ++i) {
+    text += std::to_string(1'000'000 + i) + "\tvalue " + std::to_string(i) + "\n";
+  }
+  return text;
+}
+
+std::size_t count_lines(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("Every commit that an import acknowledged survives SIGKILL, and none in part") {
+  const StoreFixture fixture;
+  constexpr int kBatch = 7;
+  int acknowledged = 0;
+  {
+    BackgroundCommand import(fixture.keyed({"import", fixture.store(), "t", "-", "--format", "tsv",
+                                            "--batch", std::to_string(kBatch), "--progress"}));
+    // The last lines make no whole batch: whatever comes of them must not show.
+    import.feed(numbered_lines(0, 50 * kBatch + 3));
+    for (int i = 1; i <= 40; ++i) {
+      const std::string line = import.read_line();
+      REQUIRE(line == "committed " + std::to_string(i * kBatch) + " records\n");
+      acknowledged = i * kBatch;
+    }
+    import.kill();
+  }
+  const auto before = contents_of(fixture.store());
+  const std::size_t survived = count_lines(fixture.must({"scan", fixture.store(), "t"}));
+  CHECK(survived >= static_cast<std::size_t>(acknowledged));
+  CHECK(survived % kBatch == 0);
+  CHECK(fixture.must({"scan", fixture.store(), "t"}) ==
+        numbered_lines(0, static_cast<int>(survived)));
+  fixture.must({"check", fixture.store()});
+  // All this was recovery in memory.
+  CHECK((contents_of(fixture.store()) == before));
+  fixture.must({"put", fixture.store(), "t", "next", "v"});
+  CHECK(count_lines(fixture.must({"scan", fixture.store(), "t"})) == survived + 1);
+}
+
+TEST_CASE("A second writer is told that the store is busy") {
+  const StoreFixture fixture;
+  BackgroundCommand import(fixture.keyed(
+      {"import", fixture.store(), "t", "-", "--format", "tsv", "--batch", "1", "--progress"}));
+  import.feed("a\t1\n");
+  REQUIRE(import.read_line() == "committed 1 records\n");
+  const Outcome second = fixture.with_key({"put", fixture.store(), "t", "b", "2"});
+  CHECK(second.exit_code == 7);
+  CHECK(is_one_error_line(second.err));
+  import.close_input();
+  CHECK(import.wait() == 0);
+  fixture.must({"put", fixture.store(), "t", "b", "2"});
+}
+
+TEST_CASE("Random damage to any file is reported with exit code 5, or changes nothing") {
+  const StoreFixture fixture;
+  fixture.must({"import", fixture.store(), "t", "-", "--format", "tsv"}, numbered_lines(0, 2000));
+  const std::string honest = fixture.must({"scan", fixture.store(), "t"});
+  const unsigned seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 engine(seed);
+  int detected = 0;
+  for (const auto& [name, content] : contents_of(fixture.store())) {
+    if (content.empty()) continue;
+    for (int round = 0; round < 6; ++round) {
+      std::string edited = content;
+      const std::size_t place = engine() % edited.size();
+      edited[place] = static_cast<char>(edited[place] ^ (1u << (engine() % 8)));
+      write_file(fs::path(fixture.store()) / name, edited);
+      const Outcome outcome = fixture.with_key({"check", fixture.store()});
+      CAPTURE(name, place, outcome.err);
+      if (outcome.exit_code == 0) {
+        CHECK((fixture.must({"scan", fixture.store(), "t"}) == honest));
+      } else {
+        CHECK(outcome.exit_code == 5);
+        CHECK(is_one_error_line(outcome.err));
+        CHECK(outcome.out.empty());
+        ++detected;
+      }
+    }
+    write_file(fs::path(fixture.store()) / name, content);
+  }
+  // The store is full of sealed bytes: some of so many edits must have hit one.
+  CHECK(detected > 0);
+  CHECK((fixture.must({"scan", fixture.store(), "t"}) == honest));
+}
+
+TEST_CASE("A zeroed page file is tampering, not an empty store") {
+  const StoreFixture fixture;
+  fixture.must({"import", fixture.store(), "t", "-", "--format", "tsv"}, numbered_lines(0, 2000));
+  const fs::path file = fs::path(fixture.store()) / "pages";
+  write_file(file, std::string(fs::file_size(file), '\0'));
+  CHECK(fixture.with_key({"check", fixture.store()}).exit_code == 5);
+  CHECK(fixture.with_key({"scan", fixture.store(), "t"}).exit_code == 5);
+}
+
+TEST_CASE("With an anchor an older copy of the store is refused, without one it is not seen") {
+  const StoreFixture fixture;
+  const std::string anchor = fixture.file("anchor");
+  const std::vector<std::string> anchored{"--anchor-file", anchor, "--update-anchor"};
+  const auto with_anchor = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), anchored.begin(), anchored.end());
+    return arguments;
+  };
+  fixture.must(with_anchor({"put", fixture.store(), "t", "k", "old"}));
+  const std::string old_anchor = read_file(anchor);
+  fs::copy(fixture.store(), fixture.file("older"), fs::copy_options::recursive);
+  fixture.must(with_anchor({"put", fixture.store(), "t", "k", "new"}));
+  CHECK(read_file(anchor) != old_anchor);
+  CHECK(fixture.must({"get", fixture.store(), "t", "k", "--anchor-file", anchor}) == "new");
+
+  fs::remove_all(fixture.store());
+  fs::rename(fixture.file("older"), fixture.store());
+  CHECK(fixture.must({"get", fixture.store(), "t", "k"}) == "old");
+  const Outcome refused =
+      fixture.with_key({"get", fixture.store(), "t", "k", "--anchor-file", anchor});
+  CHECK(refused.exit_code == 5);
+  CHECK(refused.out.empty());
+  CHECK(is_one_error_line(refused.err));
+  // A refused store does not move the anchor.
+  const std::string kept = read_file(anchor);
+  CHECK(fixture.with_key(with_anchor({"put", fixture.store(), "t", "k", "x"})).exit_code == 5);
+  CHECK(read_file(anchor) == kept);
+}
+
+TEST_CASE("An anchor that is missing or malformed is not passed over") {
+  const StoreFixture fixture;
+  const std::string anchor = fixture.file("anchor");
+  CHECK(fixture.with_key({"trees", fixture.store(), "--anchor-file", anchor}).exit_code == 2);
+  write_file(anchor, "coffer-anchor 1\n");
+  const Outcome malformed = fixture.with_key({"trees", fixture.store(), "--anchor-file", anchor});
+  CHECK(malformed.exit_code == 2);
+  CHECK(is_one_error_line(malformed.err));
+}
+
+TEST_CASE("A reader of the output that goes away ends a scan by SIGPIPE, without a word") {
+  const StoreFixture fixture;
+  fixture.must({"import", fixture.store(), "t", "-", "--format", "tsv"}, numbered_lines(0, 20'000));
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  ::close(ends[0]);
+  const Outcome outcome = run({.arguments = fixture.keyed({"scan", fixture.store(), "t"}),
+                               .input = {},
+                               .environment = {},
+                               .standard_output = {},
+                               .in_child = [&] { ::dup2(ends[1], STDOUT_FILENO); }});
+  ::close(ends[1]);
+  CHECK(outcome.signal == SIGPIPE);
+  CHECK(outcome.err.empty());
+}
+
+TEST_CASE("Output that finds no room is an input/output error") {
+  const StoreFixture fixture;
+  fixture.must({"put", fixture.store(), "t", "k", "v"});
+  const Outcome outcome = run({.arguments = fixture.keyed({"get", fixture.store(), "t", "k"}),
+                               .input = {},
+                               .environment = {},
+                               .standard_output = "/dev/full",
+                               .in_child = {}});
+  CHECK(outcome.exit_code == 3);
+  CHECK(is_one_error_line(outcome.err));
+}
+
+#if !defined(COFFER_TEST_SANITIZED)
+TEST_CASE("Memory that cannot be locked ends with exit code 6 and the numbers to give") {
+  const StoreFixture fixture;
+  fixture.must({"put", fixture.store(), "t", "k", "v"});
+  const auto limited = [&](std::vector<std::string> arguments) {
+    return run({.arguments = fixture.keyed(std::move(arguments)),
+                .input = {},
+                .environment = {},
+                .standard_output = {},
+                .in_child = [] {
+                  // Root passes the limit unless it loses this capability first.
+                  ::prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0);
+                  const rlimit none{0, 0};
+                  ::setrlimit(RLIMIT_MEMLOCK, &none);
+                }});
+  };
+  const Outcome refused = limited({"get", fixture.store(), "t", "k"});
+  CHECK(refused.exit_code == 6);
+  CHECK(refused.out.empty());
+  CHECK(is_one_error_line(refused.err));
+  CHECK_THAT(refused.err, Catch::Contains("memlock"));
+  const Outcome unlocked = limited({"get", fixture.store(), "t", "k", "--proceed-unlocked"});
+  CHECK(unlocked.exit_code == 0);
+  CHECK(unlocked.out == "v");
+}
+#endif
+
+TEST_CASE("A small budget of locked memory is kept") {
+  const StoreFixture fixture;
+  fixture.must({"import", fixture.store(), "t", "-", "--format", "tsv", "--locked-max", "1M"},
+               numbered_lines(0, 20'000));
+  CHECK(count_lines(fixture.must({"scan", fixture.store(), "t", "--locked-max", "1M"})) == 20'000);
+  const auto statistics = nlohmann::json::parse(
+      fixture.must({"stat", fixture.store(), "--locked-max", "1M", "--json"}));
+  CHECK(statistics.at("locked_bytes_max") == 1'048'576);
+  CHECK(statistics.at("locked_bytes_store").get<int>() <= 1'048'576);
+}
+
+TEST_CASE("Relaxed durability keeps what a finished command wrote") {
+  const StoreFixture fixture;
+  fixture.must({"put", fixture.store(), "t", "k", "v", "--durability", "relaxed"});
+  CHECK(fixture.must({"get", fixture.store(), "t", "k"}) == "v");
+}
+
+}  // namespace coffer::tools::test

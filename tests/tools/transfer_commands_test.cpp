@@ -1,0 +1,82 @@
+// import and export as the command does them; the formats themselves are tested in
+// formats_test.cpp.
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/tools/store_fixture.hpp"
+
+namespace coffer::tools::test {
+namespace {
+
+// Names of letters by code point, as any text of two columns.
+const std::string kLetters = "0041\tLATIN A\n0042\tLATIN B\n0043\tLATIN C\n";
+
+std::string all_formats() {
+  return GENERATE("tsv", "jsonl", "dump");
+}
+
+}  // namespace
+
+TEST_CASE("What is exported in any format comes back the same when imported") {
+  const std::string format = all_formats();
+  CAPTURE(format);
+  const StoreFixture fixture;
+  fixture.must({"import", fixture.store(), "letters", "-", "--format", "tsv"}, kLetters);
+  fixture.must({"put", fixture.store(), "letters", "00ff10", "-", "--hex"},
+               std::string("tab\t line\n back\\ \0 \xff", 20));
+  const std::string exported =
+      fixture.must({"export", fixture.store(), "letters", "--format", format});
+  write_file(fixture.file("exported"), exported);
+  fixture.must({"import", fixture.store(), "again", fixture.file("exported"), "--format", format});
+  CHECK(fixture.must({"scan", fixture.store(), "again", "--json"}) ==
+        fixture.must({"scan", fixture.store(), "letters", "--json"}));
+  CHECK(fixture.must({"export", fixture.store(), "again", "--format", format}) == exported);
+}
+
+TEST_CASE("An import says how much it loaded, and acknowledges batches on request") {
+  const StoreFixture fixture;
+  CHECK(fixture.must({"import", fixture.store(), "a", "-", "--format", "tsv"}, kLetters) ==
+        "imported 3 records\n");
+  CHECK(fixture.must(
+            {"import", fixture.store(), "b", "-", "--format", "tsv", "--batch", "2", "--progress"},
+            kLetters) == "committed 2 records\ncommitted 3 records\nimported 3 records\n");
+  CHECK(nlohmann::json::parse(fixture.must(
+            {"import", fixture.store(), "c", "-", "--format", "tsv", "--json"}, kLetters)) ==
+        nlohmann::json({{"imported", 3}}));
+  CHECK(fixture.with_key({"import", fixture.store(), "d", "-", "--format", "tsv", "--batch", "0"})
+            .exit_code == 2);
+}
+
+TEST_CASE("A malformed line is named, and the batches before it stay") {
+  const StoreFixture fixture;
+  const Outcome outcome =
+      fixture.with_key({"import", fixture.store(), "t", "-", "--format", "jsonl", "--batch", "1"},
+                       "{\"key\":\"a\",\"value\":\"1\"}\n{\"key\":\"b\",\"value\":\"secretvalue\n");
+  CHECK(outcome.exit_code == 2);
+  CHECK(is_one_error_line(outcome.err));
+  CHECK_THAT(outcome.err, Catch::Contains("2"));
+  CHECK(outcome.err.find("secretvalue") == std::string::npos);
+  CHECK(fixture.must({"scan", fixture.store(), "t"}) == "a\t1\n");
+}
+
+TEST_CASE("An import from a file that is not there, or in a format that is none, fails") {
+  const StoreFixture fixture;
+  CHECK(fixture.with_key({"import", fixture.store(), "t", fixture.file("no"), "--format", "tsv"})
+            .exit_code == 3);
+  CHECK(fixture.with_key({"import", fixture.store(), "t", "-", "--format", "xml"}).exit_code == 2);
+  CHECK(fixture.with_key({"import", fixture.store(), "t", "-"}).exit_code == 2);
+}
+
+TEST_CASE("Values that fit no page are exported and imported") {
+  const StoreFixture fixture;
+  const std::string large(300'000, 'x');
+  fixture.must({"put", fixture.store(), "t", "k", "-"}, large);
+  const std::string format = all_formats();
+  const std::string exported = fixture.must({"export", fixture.store(), "t", "--format", format});
+  fixture.must({"import", fixture.store(), "u", "-", "--format", format}, exported);
+  CHECK((fixture.must({"get", fixture.store(), "u", "k"}) == large));
+}
+
+}  // namespace coffer::tools::test
