@@ -63,6 +63,9 @@ class PagePin {
     owner_ = nullptr;
   }
 
+  /// Gives up the pin without undoing it: it is somebody else's from now on.
+  void release() noexcept { owner_ = nullptr; }
+
   [[nodiscard]] explicit operator bool() const { return owner_ != nullptr; }
   [[nodiscard]] PageId id() const { return id_; }
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }

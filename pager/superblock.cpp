@@ -206,12 +206,9 @@ FoundSuperblock read_superblock(const platform::File& file, const crypto::KeyRin
                               file.path().string(), first->checkpoint));
   }
   FoundSuperblock found;
-  found.repair = !first || !second || first->checkpoint != second->checkpoint;
-  if (found.repair) {
-    const bool second_is_newer = second && (!first || second->checkpoint > first->checkpoint);
-    found.bad_copy = second_is_newer ? 0 : 1;
-  }
   const bool take_second = !first || (second && second->checkpoint > first->checkpoint);
+  found.repair = !first || !second || first->checkpoint != second->checkpoint;
+  if (found.repair) found.bad_copy = take_second ? 0 : 1;
   found.superblock = std::move(take_second ? *second : *first);
   if (found.superblock.key_header_hash != keys.header_hash()) {
     raise_damaged(

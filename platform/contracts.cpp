@@ -8,10 +8,9 @@
 namespace coffer {
 
 void contract_broken(const char* kind, const char* expression,
-                     const std::source_location& where) noexcept {
+                     const char* file, int line) noexcept {
   // stdio alone: nothing here may allocate or throw.
-  std::fprintf(stderr, "coffer: broken %s: %s (%s:%u)\n", kind, expression, where.file_name(),
-               static_cast<unsigned>(where.line()));
+  std::fprintf(stderr, "coffer: broken %s: %s (%s:%d)\n", kind, expression, file, line);
   std::abort();
 }
 

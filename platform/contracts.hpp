@@ -5,19 +5,19 @@
 
 #include <gsl/gsl>
 
-#include <source_location>
-
 namespace coffer {
 
+// File and line come from the compiler's builtins: clang 14 cannot use libstdc++ 12's source_location.
 [[noreturn]] void contract_broken(const char* kind, const char* expression,
-                                  const std::source_location& where) noexcept;
+                                  const char* file = __builtin_FILE(),
+                                  int line = __builtin_LINE()) noexcept;
 
 }  // namespace coffer
 
 #define COFFER_CONTRACT_(kind, condition)                                                    \
   (static_cast<bool>(condition)                                                              \
        ? static_cast<void>(0)                                                                \
-       : ::coffer::contract_broken(kind, #condition, std::source_location::current()))
+       : ::coffer::contract_broken(kind, #condition))
 
 #undef Expects
 #undef Ensures

@@ -71,8 +71,13 @@ void Engine::open_files(const Key* key) {
   crypto::OpenedKeyHeader opened =
       crypto::open_key_header(core.platform, header, key, policy, core.files.keys());
   if (opened.repaired && !core.options.read_only) {
-    keys_file->write_at(0, opened.bytes);
-    keys_file->sync();
+    // Copy by copy, so that one of them is whole at any moment.
+    const std::span<const std::byte> whole(opened.bytes);
+    const std::size_t half = whole.size() / 2;
+    for (const std::size_t at : {std::size_t{0}, half}) {
+      keys_file->write_at(at, whole.subspan(at, half));
+      keys_file->sync();
+    }
   }
 
   for (const auto& path : {core.files.superblock(), core.files.pages()}) {

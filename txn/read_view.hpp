@@ -45,6 +45,10 @@ void open_private(Core& core, PageId page, const PageVersion& version, pager::Fr
 /// Opens a chunk of a large value; the same for readers and writers.
 void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
                 std::span<std::byte> out);
+/// The slots that a chunk takes.
+[[nodiscard]] inline pager::SlotRun run_of(const ChunkRef& ref, std::uint32_t page_bytes) {
+  return {ref.first_slot, pager::slots_for(page_bytes, ref.sealed_bytes)};
+}
 /// For a page number that a snapshot does not have.
 [[noreturn]] void raise_no_page(const Core& core, PageId page);
 

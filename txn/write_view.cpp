@@ -332,7 +332,7 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
 
 void WriteView::free_chunk(const ChunkRef& ref, CommitNumber born) {
   Expects(!ended_);
-  const pager::SlotRun run{ref.first_slot, pager::slots_for(core_.page_bytes, ref.sealed_bytes)};
+  const pager::SlotRun run = run_of(ref, core_.page_bytes);
   ++changes_;
   const auto own = own_run_at_.find(run.first.value);
   if (own == own_run_at_.end()) {

@@ -54,6 +54,7 @@ struct TreeInfo {
 
 /// What `Store::check` looked at.  It throws at the first thing that is wrong.
 struct CheckReport {
+  std::uint32_t page_size = 0;          ///< bytes in a slot
   std::uint64_t logical_pages = 0;      ///< opened and verified
   std::uint64_t table_nodes = 0;
   std::uint64_t free_map_nodes = 0;

@@ -1,0 +1,57 @@
+// What stands behind the public handles.  In a forked child every call raises Error and destructors let
+// everything be: the memory, threads and locks are the parent's.
+#pragma once
+
+#include <memory>
+
+#include <coffer/store.hpp>
+
+#include "tree/tree_context.hpp"
+#include "txn/engine.hpp"
+
+namespace coffer {
+
+struct Store::State {
+  std::unique_ptr<txn::Engine> engine;
+};
+
+struct ReadTransaction::State {
+  State(txn::Engine& engine_in, std::unique_ptr<txn::ReadView> view_in)
+      : engine(engine_in),
+        view(std::move(view_in)),
+        registry(std::make_shared<tree::StreamRegistry>()) {}
+  ~State();
+  [[nodiscard]] tree::TreeContext context() const {
+    engine.check_alive();
+    return {.source = view.get(), .sink = nullptr, .registry = registry};
+  }
+
+  txn::Engine& engine;
+  std::unique_ptr<txn::ReadView> view;
+  std::shared_ptr<tree::StreamRegistry> registry;
+};
+
+struct WriteTransaction::State {
+  State(txn::Engine& engine_in, std::unique_ptr<txn::WriteView> view_in)
+      : engine(engine_in),
+        view(std::move(view_in)),
+        registry(std::make_shared<tree::StreamRegistry>()) {}
+  ~State();
+  /// InvalidArgument once the transaction has ended, Conflict once a commit has failed.
+  [[nodiscard]] tree::TreeContext context() const;
+  /// Publishes; the commit is not durable yet.
+  CommitNumber commit();
+  void rollback() noexcept;
+
+  txn::Engine& engine;
+  std::unique_ptr<txn::WriteView> view;
+  std::shared_ptr<tree::StreamRegistry> registry;
+  bool commit_failed = false;
+};
+
+struct CommitTicket::State {
+  txn::Engine& engine;
+  CommitNumber commit{};
+};
+
+}  // namespace coffer
