@@ -15,8 +15,8 @@ fail() {
 
 # Seconds since some moment, with a fraction.
 now() { printf '%s' "$EPOCHREALTIME"; }
-# elapsed BEGIN: seconds since `now` said BEGIN, with one decimal.
-elapsed() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'; }
+# elapsed BEGIN: seconds since `now` said BEGIN, with two decimals.
+elapsed() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'; }
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
