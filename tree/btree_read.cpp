@@ -125,7 +125,8 @@ txn::PagePin BTree::sibling_leaf(Path& path, bool forward) const {
     // The path changes only when nothing can fail any more, so that its owner may try again.
     Path moved = path;
     moved.at(level).index = index;
-    pin = edge_leaf(moved, pin_at(node.child(index), level - 1), !forward);
+    pin = pin_at(node.child(index), level - 1);
+    pin = edge_leaf(moved, std::move(pin), !forward);
     path = moved;
     return pin;
   }

@@ -42,7 +42,9 @@ struct BranchCell {
 class NodeView {
  public:
   NodeView() = default;
-  NodeView(PageId id, std::span<const std::byte> bytes) : data_(bytes.data()), id_(id) {
+  /// A branch without children is only seen while it is being filled (`unfinished`).
+  NodeView(PageId id, std::span<const std::byte> bytes, bool unfinished = false)
+      : data_(bytes.data()), id_(id) {
     const auto header = load<txn::PageHeader>(data_);
     content_ = static_cast<std::uint32_t>(bytes.size());
     gap_begin_ = header.gap_begin;
@@ -52,7 +54,7 @@ class NodeView {
     fragmented_ = load<std::uint16_t>(data_ + kFragmentedOffset);
     const bool kind = level_ == 0 ? header.type == kPageTypeLeaf
                                   : header.type == kPageTypeBranch && level_ < kLevelsMax &&
-                                        count_ != 0;
+                                        (count_ != 0 || unfinished);
     const bool room = gap_begin_ == kNodeHeaderBytes + kCellOffsetBytes * count_ &&
                       gap_begin_ <= gap_end_ && gap_end_ <= content_ &&
                       fragmented_ <= content_ - gap_end_ &&

@@ -56,7 +56,7 @@ class NodeEditor {
   /// Becomes a copy of `from`, another page.
   void copy_from(const NodeView& from, std::span<const std::byte> bytes);
 
-  [[nodiscard]] NodeView view() const { return NodeView(page_); }
+  [[nodiscard]] NodeView view() const { return {page_.id(), page_.bytes(), true}; }
 
  private:
   struct Shape {

@@ -83,9 +83,9 @@ class COFFER_API Cursor {
 
 /// What to scan: keys in [from, to), or those that begin with `prefix`.  Empty bounds are open.
 struct Range {
-  Bytes from;
-  Bytes to;
-  Bytes prefix;
+  Bytes from{};
+  Bytes to{};
+  Bytes prefix{};
 };
 
 /// A named tree as a transaction sees it.  Cheap to copy around by moving; holds no locked memory.
