@@ -1,5 +1,6 @@
 #include "tools/passphrase_prompt.hpp"
 
+#include <poll.h>
 #include <sodium.h>
 #include <termios.h>
 #include <unistd.h>
@@ -29,7 +30,11 @@ class SilentTerminal {
   SilentTerminal() {
     caught_signal = 0;
     struct sigaction action = {};
-    action.sa_handler = remember_signal;  // no SA_RESTART: read() must return
+    action.sa_handler = remember_signal;
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    for (const int number : kSignals) ::sigaddset(&blocked, number);
+    ::pthread_sigmask(SIG_BLOCK, &blocked, &earlier_mask_);
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
       ::sigaction(kSignals[i], &action, &earlier_actions_[i]);
     }
@@ -44,15 +49,26 @@ class SilentTerminal {
     for (std::size_t i = 0; i < kSignals.size(); ++i) {
       ::sigaction(kSignals[i], &earlier_actions_[i], nullptr);
     }
+    ::pthread_sigmask(SIG_SETMASK, &earlier_mask_, nullptr);
   }
   SilentTerminal(const SilentTerminal&) = delete;
   SilentTerminal& operator=(const SilentTerminal&) = delete;
 
   [[nodiscard]] bool silent() const { return changed_; }
 
+  /// Waits for input; false when a signal came instead.
+  [[nodiscard]] bool wait_for_input() const {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    while (caught_signal == 0) {
+      if (::ppoll(&input, 1, nullptr, &earlier_mask_) > 0) return true;
+    }
+    return false;
+  }
+
  private:
   static constexpr std::array<int, 5> kSignals{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
   std::array<struct sigaction, 5> earlier_actions_{};
+  sigset_t earlier_mask_{};
   termios earlier_{};
   bool changed_ = false;
 };
@@ -62,12 +78,12 @@ void say(std::string_view text) {
 }
 
 // The length of the line that was typed into `line`, without its end.
-std::size_t read_line(std::span<std::byte> line) {
+std::size_t read_line(const SilentTerminal& terminal, std::span<std::byte> line) {
   std::size_t size = 0;
   while (true) {
+    if (!terminal.wait_for_input()) return 0;
     std::byte next{};
     const ssize_t got = ::read(STDIN_FILENO, &next, 1);
-    if (caught_signal != 0) return 0;
     if (got <= 0 || next == std::byte{'\n'}) break;
     if (size == line.size())
       throw UsageError("a passphrase has at most 1024 bytes; use a shorter one");
@@ -86,7 +102,7 @@ std::size_t ask(std::string_view prompt, std::span<std::byte> line) {
           "the terminal cannot hide what is typed; use --passphrase-file or --key-file");
     }
     say(prompt);
-    size = read_line(line);
+    size = read_line(terminal, line);
   }
   if (caught_signal != 0) {
     say("\n");

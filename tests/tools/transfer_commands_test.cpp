@@ -32,7 +32,12 @@ TEST_CASE("What is exported in any format comes back the same when imported") {
   fixture.must({"import", fixture.store(), "again", fixture.file("exported"), "--format", format});
   CHECK(fixture.must({"scan", fixture.store(), "again", "--json"}) ==
         fixture.must({"scan", fixture.store(), "letters", "--json"}));
-  CHECK(fixture.must({"export", fixture.store(), "again", "--format", format}) == exported);
+  // A dump names its tree, and is otherwise the same.
+  std::string again = fixture.must({"export", fixture.store(), "again", "--format", format});
+  if (const std::size_t name = again.find("database=again\n"); name != std::string::npos) {
+    again.replace(name + 9, 5, "letters");
+  }
+  CHECK(again == exported);
 }
 
 TEST_CASE("An import says how much it loaded, and acknowledges batches on request") {
