@@ -125,6 +125,13 @@ void PageFile::write(SlotId first, std::span<const std::span<const std::byte>> s
   }
 }
 
+void PageFile::write_run(SlotId first, std::span<const std::byte> whole) {
+  Expects(whole.size() % page_bytes_ == 0);
+  const std::uint64_t slots = whole.size() / page_bytes_;
+  Expects(slots <= slot_count() && first.value <= slot_count() - slots);
+  file_->write_at(first.value * page_bytes_, whole);
+}
+
 void PageFile::grow(std::uint64_t slots) {
   const std::uint64_t before = slot_count();
   Expects(slots >= before);

@@ -38,6 +38,8 @@ class PageFile {
   /// Copies the first `nonce + out.size()` bytes of a slot (or run), once.  A slot beyond the end
   /// raises IoError.  For `out` larger than a page positioned reads are used.
   void read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out) const;
+  /// Writes consecutive slots that lie in one piece of memory: whole slots.
+  void write_run(SlotId first, std::span<const std::byte> whole);
   /// Writes consecutive slots; every piece is a whole slot.
   void write(SlotId first, std::span<const std::span<const std::byte>> slots);
   /// Grows to `slots`, allocated on disk (NoSpace).

@@ -218,9 +218,8 @@ void Core::write_slots(const std::vector<pager::SlotRun>& runs,
         std::copy(body.begin(), body.end(), slot.begin() + crypto::kNonceBytes);
         filler.fill(slot.subspan(crypto::kNonceBytes + body.size()));
       }
-      const std::span<const std::byte> whole =
-          std::span(buffer).first(std::size_t{batch} * page_bytes);
-      page_file->write(run.first.next(done), std::span(&whole, 1));
+      page_file->write_run(run.first.next(done),
+                           std::span(buffer).first(std::size_t{batch} * page_bytes));
       done += batch;
     }
   }

@@ -30,10 +30,10 @@ void write_new_file(platform::FileSystem& files, const platform::Path& path,
 
 /// A first superblock: no pages, no commits.
 pager::Superblock empty_store(platform::Platform& platform, const crypto::KeyRing& keys,
-                              std::uint32_t page_size) {
+                              std::uint32_t page_size, std::uint64_t segment_bytes) {
   pager::Superblock superblock;
   superblock.page_bytes = page_size;
-  superblock.segment_bytes = kSegmentBytes;
+  superblock.segment_bytes = segment_bytes;
   platform.entropy().fill(superblock.instance);
   platform.entropy().fill(superblock.journal_generation);
   superblock.key_header_hash = keys.header_hash();
@@ -50,7 +50,8 @@ void remove_all(platform::FileSystem& files, const platform::Path& directory) no
 }
 
 void fill_directory(platform::Platform& platform, const StoreFiles& store, const Key* key,
-                    const CreateOptions& create, platform::LockPolicy policy) {
+                    const CreateOptions& create, std::uint64_t segment_bytes,
+                    platform::LockPolicy policy) {
   auto& files = platform.files();
   const auto header =
       crypto::create_key_header(platform, key, {.page_bytes = create.page_size}, policy);
@@ -58,7 +59,8 @@ void fill_directory(platform::Platform& platform, const StoreFiles& store, const
   {
     const auto file = files.create(store.superblock());
     crypto::NonceRun nonces(platform.entropy());
-    const pager::Superblock superblock = empty_store(platform, *header.keys, create.page_size);
+    const pager::Superblock superblock =
+        empty_store(platform, *header.keys, create.page_size, segment_bytes);
     for (const int copy : {0, 1}) {
       pager::write_superblock(*file, copy, superblock, *header.keys, nonces);
     }
@@ -72,7 +74,9 @@ void fill_directory(platform::Platform& platform, const StoreFiles& store, const
 }  // namespace
 
 void Engine::create(platform::Platform& platform, const platform::Path& path, const Key* key,
-                    const CreateOptions& create, const Options& options) {
+                    const CreateOptions& create, const Options& options,
+                    std::uint64_t segment_bytes) {
+  Expects(segment_bytes > 0 && segment_bytes % journal::kFragmentBytesMax == 0);
   check_page_size(create.page_size);
   auto& files = platform.files();
   platform::Path place = path;
@@ -97,7 +101,7 @@ void Engine::create(platform::Platform& platform, const platform::Path& path, co
                           : platform::LockPolicy::proceed_unlocked;
   files.make_directory(beside.directory);
   try {
-    fill_directory(platform, beside, key, create, policy);
+    fill_directory(platform, beside, key, create, segment_bytes, policy);
     files.rename(beside.directory, place);
   } catch (...) {
     remove_all(files, beside.directory);

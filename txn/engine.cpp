@@ -198,8 +198,9 @@ void Engine::after_commit() {
   }
   try {
     make_checkpoint(core);
-  } catch (const NoSpace&) {
-    // The commit itself is done; the journal goes on growing until there is room.
+  } catch (const std::exception&) {
+    // The commit itself is done and must not look as if it were not: the journal goes on growing until there
+    // is room, and a poisoned store says so in the next call.
   }
 }
 
@@ -235,7 +236,10 @@ Anchor Engine::anchor() const {
   pager::Superblock now = core.superblock;
   if (durable > now.commit) note_opening(now, *core.keys, core.generation, now.commit.next());
   const auto anchor = anchor_of(now, *core.keys, durable);
-  Ensures(anchor.has_value());
+  if (!anchor) {
+    throw Corrupted(fmt::format("the history in {} cannot be; restore from a backup and report this",
+                                core.files.superblock().string()));
+  }
   return *anchor;
 }
 

@@ -21,9 +21,10 @@ class BackgroundCheckpointer;
 
 class Engine {
  public:
-  /// `key` null: unencrypted.
+  /// `key` null: unencrypted.  `segment_bytes` of the journal is fixed with the store (a multiple of 64 KiB).
   static void create(platform::Platform& platform, const platform::Path& path, const Key* key,
-                     const CreateOptions& create, const Options& options);
+                     const CreateOptions& create, const Options& options,
+                     std::uint64_t segment_bytes = kSegmentBytes);
   [[nodiscard]] static std::unique_ptr<Engine> open(platform::Platform& platform,
                                                     const platform::Path& path, const Key* key,
                                                     const Options& options);

@@ -318,8 +318,7 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
   ref.first_slot = run.first;
   try {
     own_run_at_[run.first.value] = own_runs_.size();
-    const std::span<const std::byte> whole(chunk_ciphertext_);
-    core_.page_file->write(run.first, std::span(&whole, 1));
+    core_.page_file->write_run(run.first, chunk_ciphertext_);
   } catch (...) {
     own_run_at_.erase(run.first.value);
     core_.ledger->release(run, Hold::transaction);

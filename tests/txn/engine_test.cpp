@@ -1,68 +1,18 @@
 // The engine without trees: random pages in random transactions against a model.
 #include <catch2/catch.hpp>
 
-#include <fmt/format.h>
-
-#include "platform/simulated/simulated.hpp"
-#include "tests/support/page_model.hpp"
-#include "txn/engine.hpp"
+#include "tests/txn/txn_support.hpp"
 
 namespace coffer::txn {
 namespace {
 
-using test::content_of;
+using test::change_chunks;
+using test::change_some;
+using test::check_structure;
+using test::ChunkModel;
+using test::compare;
 using test::PageModel;
-using test::scribble;
-
-Key test_key() {
-  std::array<std::byte, 32> raw{};
-  for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<std::byte>(i * 7 + 1);
-  return Key::from_bytes(raw);
-}
-
-Options small_options() {
-  Options options;
-  options.background_checkpoints = false;
-  options.locked_bytes_max = 1024 * 1024;
-  options.checkpoint_journal_bytes = 256 * 1024;
-  options.write_buffer_bytes_max = 512 * 1024;
-  return options;
-}
-
-void compare(PageSource& view, const PageModel& model) {
-  for (const auto& [id, content] : model) {
-    INFO("page " << id.value);
-    REQUIRE(content_of(view.pin(id)) == content);
-  }
-}
-
-/// One random transaction; `model` follows it.
-void change_some(WriteView& view, PageModel& model, std::mt19937_64& rng, int changes) {
-  for (int i = 0; i < changes; ++i) {
-    const auto pick = [&] {
-      auto it = model.begin();
-      std::advance(it, static_cast<std::ptrdiff_t>(rng() % model.size()));
-      return it;
-    };
-    const unsigned what = static_cast<unsigned>(rng() % 10);
-    if (model.empty() || what < 3) {
-      MutablePage page = view.allocate();
-      REQUIRE(!model.contains(page.id()));
-      txn::PageHeader h = page.header();
-      h.type = 1;
-      page.set_header(h);
-      model[page.id()] = scribble(page, rng);
-    } else if (what < 9) {
-      const auto it = pick();
-      MutablePage page = view.modify(it->first);
-      it->second = scribble(page, rng);
-    } else {
-      const auto it = pick();
-      view.free(it->first);
-      model.erase(it);
-    }
-  }
-}
+using test::small_options;
 
 TEST_CASE("Random transactions are there after commit, checkpoint, close and open") {
   const auto seed = GENERATE(1u, 2u, 3u);
@@ -70,17 +20,22 @@ TEST_CASE("Random transactions are there after commit, checkpoint, close and ope
   CAPTURE(seed, encrypted);
   std::mt19937_64 rng(seed);
   auto machine = platform::SimulatedPlatform::make(seed);
-  const Key key = test_key();
+  const Key key = test::txn_key();
   const Key* k = encrypted ? &key : nullptr;
   Engine::create(*machine, "/store", k, {}, small_options());
   PageModel model;
+  ChunkModel chunks;
   for (int round = 0; round < 6; ++round) {
     const auto engine = Engine::open(*machine, "/store", k, small_options());
     compare(*engine->begin_read({}), model);
+    compare(*engine->begin_read({}), chunks);
+    check_structure(*engine, model, chunks);
     for (int t = 0; t < 60; ++t) {
       PageModel next = model;
+      ChunkModel next_chunks = chunks;
       auto view = engine->begin_write(true);
       change_some(*view, next, rng, static_cast<int>(rng() % 40));
+      if (rng() % 3 == 0) change_chunks(*view, next_chunks, rng);
       compare(*view, next);
       if (rng() % 5 == 0) {
         view->rollback();
@@ -90,10 +45,12 @@ TEST_CASE("Random transactions are there after commit, checkpoint, close and ope
         engine->after_commit();
         engine->wait_durable(commit);
         model = std::move(next);
+        chunks = std::move(next_chunks);
       }
       view.reset();
       compare(*engine->begin_read({}), model);
       if (rng() % 20 == 0) engine->checkpoint();
+      if (rng() % 20 == 0) check_structure(*engine, model, chunks);
     }
     if (round % 2 == 0) engine->close();
   }
@@ -102,7 +59,7 @@ TEST_CASE("Random transactions are there after commit, checkpoint, close and ope
 TEST_CASE("Readers keep their snapshot while commits and checkpoints go on") {
   std::mt19937_64 rng(11);
   auto machine = platform::SimulatedPlatform::make(11);
-  const Key key = test_key();
+  const Key key = test::txn_key();
   Engine::create(*machine, "/store", &key, {}, small_options());
   const auto engine = Engine::open(*machine, "/store", &key, small_options());
   PageModel model;
@@ -127,7 +84,7 @@ TEST_CASE("Savepoints restore what was there, in any nesting") {
   const auto seed = GENERATE(1u, 2u, 3u, 4u);
   std::mt19937_64 rng(seed);
   auto machine = platform::SimulatedPlatform::make(seed);
-  const Key key = test_key();
+  const Key key = test::txn_key();
   Engine::create(*machine, "/store", &key, {}, small_options());
   const auto engine = Engine::open(*machine, "/store", &key, small_options());
   PageModel model;
@@ -173,7 +130,7 @@ TEST_CASE("Savepoints restore what was there, in any nesting") {
 TEST_CASE("A transaction much larger than the locked memory works") {
   std::mt19937_64 rng(5);
   auto machine = platform::SimulatedPlatform::make(5);
-  const Key key = test_key();
+  const Key key = test::txn_key();
   Options options = small_options();
   options.locked_bytes_max = 512 * 1024;
   Engine::create(*machine, "/store", &key, {}, options);

@@ -1,0 +1,115 @@
+// What the engine's tests share: a key, small options, a model that follows random transactions, and a
+// digest of it.
+#pragma once
+
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+#include <map>
+#include <random>
+
+#include "platform/simulated/simulated.hpp"
+#include "tests/support/page_model.hpp"
+#include "txn/engine.hpp"
+
+namespace coffer::test {
+
+inline bool full_run() { return std::getenv("COFFER_FULL") != nullptr; }
+
+inline Key txn_key() {
+  std::array<std::byte, 32> raw{};
+  for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<std::byte>(i * 7 + 1);
+  return Key::from_bytes(raw);
+}
+
+inline Options small_options() {
+  Options options;
+  options.background_checkpoints = false;
+  options.locked_bytes_max = 1024 * 1024;
+  options.checkpoint_journal_bytes = 256 * 1024;
+  options.write_buffer_bytes_max = 512 * 1024;
+  return options;
+}
+
+/// Fails the test at the first difference.
+inline void compare(txn::PageSource& view, const PageModel& model) {
+  for (const auto& [id, content] : model) {
+    if (!(content_of(view.pin(id)) == content)) FAIL("page " << id.value << " differs");
+  }
+}
+
+/// One random transaction's changes; `model` follows.
+inline void change_some(txn::WriteView& view, PageModel& model, std::mt19937_64& rng, int changes) {
+  for (int i = 0; i < changes; ++i) {
+    const auto pick = [&] {
+      auto it = model.begin();
+      std::advance(it, static_cast<std::ptrdiff_t>(rng() % model.size()));
+      return it;
+    };
+    const auto what = static_cast<unsigned>(rng() % 10);
+    if (model.empty() || what < 3) {
+      txn::MutablePage page = view.allocate();
+      if (model.contains(page.id())) FAIL("page " << page.id().value << " was handed out twice");
+      txn::PageHeader h = page.header();
+      h.type = 1;
+      page.set_header(h);
+      model[page.id()] = scribble(page, rng);
+    } else if (what < 9) {
+      const auto it = pick();
+      txn::MutablePage page = view.modify(it->first);
+      it->second = scribble(page, rng);
+    } else {
+      const auto it = pick();
+      view.free(it->first);
+      model.erase(it);
+    }
+  }
+}
+
+/// Chunks of large values, as a model: reference -> content.
+struct ChunkModel {
+  struct Chunk {
+    txn::ChunkRef ref;
+    std::uint64_t value_id = 0;
+    CommitNumber born{};
+    std::vector<std::byte> content;
+  };
+  std::map<std::uint64_t, Chunk> chunks;  // by value id
+};
+
+inline void change_chunks(txn::WriteView& view, ChunkModel& model, std::mt19937_64& rng) {
+  if (!model.chunks.empty() && rng() % 2 == 0) {
+    const auto it = model.chunks.begin();
+    view.free_chunk(it->second.ref, it->second.born);
+    model.chunks.erase(it);
+    return;
+  }
+  ChunkModel::Chunk chunk;
+  chunk.value_id = view.new_value_id();
+  chunk.born = view.commit_number();
+  chunk.content.resize(1 + rng() % 20'000);
+  for (std::byte& b : chunk.content) b = static_cast<std::byte>(rng());
+  chunk.ref = view.write_chunk(chunk.value_id, 0, chunk.content);
+  model.chunks.emplace(chunk.value_id, std::move(chunk));
+}
+
+inline void compare(txn::PageSource& view, const ChunkModel& model) {
+  std::vector<std::byte> out;
+  for (const auto& [id, chunk] : model.chunks) {
+    out.resize(chunk.content.size());
+    view.read_chunk(id, 0, chunk.ref, out);
+    if (out != chunk.content) FAIL("chunk of value " << id << " differs");
+  }
+}
+
+/// Structure below the trees, with the model in the trees' place.
+inline void check_structure(txn::Engine& engine, const PageModel& pages, const ChunkModel& chunks,
+                            std::uint32_t page_size = 4096) {
+  CheckReport report;
+  engine.check(report, [&](txn::PageSource&, const txn::Engine::References& references) {
+    for (const auto& [id, content] : pages) references.page(id);
+    for (const auto& [id, chunk] : chunks.chunks) references.run(txn::run_of(chunk.ref, page_size));
+  });
+}
+
+}  // namespace coffer::test
