@@ -106,9 +106,9 @@ class BTree {
   void put_large(Bytes key, const LargeValueDescriptor& value);
   /// Removes the entries from `from` on as long as `stop` does not hold; returns how many.
   struct Until {
-    Bytes from_key_on{};            ///< stop at this key, when not empty
-    std::optional<Bytes> only_key{};    ///< stop behind this key
-    Bytes prefix{};                 ///< stop behind the keys that begin so
+    Bytes from_key_on{};              ///< stop at this key, when not empty
+    std::optional<Bytes> only_key{};  ///< stop behind this key
+    Bytes prefix{};                   ///< stop behind the keys that begin so
     [[nodiscard]] bool reached(Bytes key) const;
   };
   std::uint64_t erase_run(const Target& from, const Until& until);

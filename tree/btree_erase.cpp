@@ -11,7 +11,9 @@ namespace {
 
 // A node that uses less is merged with a neighbour when both fit one page.  Low enough that a page
 // which was just split, or merged, does not come back at once.
-std::size_t underfull_below(std::size_t content_bytes) { return node_capacity(content_bytes) / 3; }
+std::size_t underfull_below(std::size_t content_bytes) {
+  return node_capacity(content_bytes) / 3;
+}
 
 std::size_t cells_bytes(const NodeView& node, std::size_t first, std::size_t last) {
   std::size_t bytes = 0;
@@ -219,8 +221,7 @@ void BTree::merge(const Path& path, std::size_t level, std::size_t left_index) {
   sink().free(from_id);
 
   const NodeView from(from_pin);
-  const CellDraft seam =
-      seam_of(parent, left_index + 1, into_left ? from : NodeView(to_page));
+  const CellDraft seam = seam_of(parent, left_index + 1, into_left ? from : NodeView(to_page));
   NodeEditor to(to_page);
   if (into_left) {
     for (std::size_t i = 0; i < from.count(); ++i) {

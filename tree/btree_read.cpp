@@ -133,8 +133,12 @@ txn::PagePin BTree::sibling_leaf(Path& path, bool forward) const {
   return {};
 }
 
-txn::PagePin BTree::next_leaf(Path& path) const { return sibling_leaf(path, true); }
-txn::PagePin BTree::previous_leaf(Path& path) const { return sibling_leaf(path, false); }
+txn::PagePin BTree::next_leaf(Path& path) const {
+  return sibling_leaf(path, true);
+}
+txn::PagePin BTree::previous_leaf(Path& path) const {
+  return sibling_leaf(path, false);
+}
 
 std::uint64_t BTree::count() const {
   Path path;

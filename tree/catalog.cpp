@@ -38,12 +38,13 @@ CatalogEntry decode_catalog_entry(Bytes value, PageId page) {
   if (value.size() != kCatalogEntryBytes) raise_damaged(page, "a catalog entry has a wrong size");
   const auto options = load<std::uint8_t>(value.data() + kCatalogOptionsOffset);
   const Bytes reserved = value.subspan(kCatalogReservedOffset);
-  const bool known = (options & ~(kCatalogMultiValueBit | kCatalogIntegerKeysBit)) == 0 &&
-                     std::all_of(reserved.begin(), reserved.end(),
-                                 [](std::byte b) { return b == std::byte{0}; });
+  const bool known =
+      (options & ~(kCatalogMultiValueBit | kCatalogIntegerKeysBit)) == 0 &&
+      std::all_of(reserved.begin(), reserved.end(), [](std::byte b) { return b == std::byte{0}; });
   if (!known) {
     throw VersionUnsupported(
-        "the catalog names a tree of a kind that this Coffer does not know; open the store with the "
+        "the catalog names a tree of a kind that this Coffer does not know; open the store with "
+        "the "
         "newer version that wrote it");
   }
   return {PageId(load<std::uint64_t>(value.data() + kCatalogRootOffset)),

@@ -26,7 +26,7 @@ struct CheckCounts {
   std::uint64_t leaves = 0;
   std::uint64_t branches = 0;
   std::uint64_t large_values = 0;
-  std::uint64_t leaf_used_bytes = 0;    ///< of cells and their offsets
+  std::uint64_t leaf_used_bytes = 0;  ///< of cells and their offsets
   std::uint64_t branch_used_bytes = 0;
 };
 

@@ -7,8 +7,8 @@
 namespace coffer::tree {
 
 void raise_damaged(PageId page, const char* what) {
-  throw Corrupted(fmt::format(
-      "page {} of a tree is damaged: {}; restore the store from a backup", page.value, what));
+  throw Corrupted(fmt::format("page {} of a tree is damaged: {}; restore the store from a backup",
+                              page.value, what));
 }
 
 }  // namespace coffer::tree

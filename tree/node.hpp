@@ -59,7 +59,8 @@ class NodeView {
                       gap_begin_ <= gap_end_ && gap_end_ <= content_ &&
                       fragmented_ <= content_ - gap_end_ &&
                       kLeafCellHeaderBytes * count_ <= content_ - gap_end_;
-    if (!kind || !room) [[unlikely]] raise_damaged(id_, "its header cannot be a tree's");
+    if (!kind || !room) [[unlikely]]
+      raise_damaged(id_, "its header cannot be a tree's");
   }
   explicit NodeView(const txn::PagePin& pin) : NodeView(pin.id(), pin.bytes()) {}
   explicit NodeView(const txn::MutablePage& page) : NodeView(page.id(), page.bytes()) {}
@@ -82,29 +83,34 @@ class NodeView {
   }
   [[nodiscard]] LeafCell leaf_cell(std::size_t index) const {
     const std::size_t at = cell_offset(index);
-    if (at < gap_end_ || at + kLeafCellHeaderBytes > content_) [[unlikely]] raise_cell();
+    if (at < gap_end_ || at + kLeafCellHeaderBytes > content_) [[unlikely]]
+      raise_cell();
     const std::size_t key_bytes = load<std::uint16_t>(data_ + at);
     const std::uint16_t word = load<std::uint16_t>(data_ + at + 2);
     const std::size_t value_bytes = word & kLeafCellValueMask;
     const std::byte* key = data_ + at + kLeafCellHeaderBytes;
-    if (key_bytes + value_bytes > content_ - at - kLeafCellHeaderBytes) [[unlikely]] raise_cell();
+    if (key_bytes + value_bytes > content_ - at - kLeafCellHeaderBytes) [[unlikely]]
+      raise_cell();
     return {Bytes(key, key_bytes), Bytes(key + key_bytes, value_bytes),
             (word & kLeafCellLargeBit) != 0};
   }
   [[nodiscard]] BranchCell branch_cell(std::size_t index) const {
     const std::size_t at = cell_offset(index);
-    if (at < gap_end_ || at + kBranchCellHeaderBytes > content_) [[unlikely]] raise_cell();
+    if (at < gap_end_ || at + kBranchCellHeaderBytes > content_) [[unlikely]]
+      raise_cell();
     const auto word = load<std::uint64_t>(data_ + at);
     const std::size_t key_bytes = (word >> kBranchKeyShift) & kBranchKeyMask;
     std::size_t head = kBranchCellHeaderBytes;
     std::size_t value_bytes = 0;
     if ((word & kBranchValueBit) != 0) {
       head += kBranchCellValueBytes;
-      if (at + head > content_) [[unlikely]] raise_cell();
+      if (at + head > content_) [[unlikely]]
+        raise_cell();
       value_bytes = load<std::uint16_t>(data_ + at + kBranchCellHeaderBytes);
     }
     const std::byte* key = data_ + at + head;
-    if (key_bytes + value_bytes > content_ - at - head) [[unlikely]] raise_cell();
+    if (key_bytes + value_bytes > content_ - at - head) [[unlikely]]
+      raise_cell();
     return {PageId(word & kBranchChildMask), Bytes(key, key_bytes),
             Bytes(key + key_bytes, value_bytes)};
   }

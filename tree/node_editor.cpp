@@ -13,7 +13,9 @@ void copy_bytes(std::byte* to, Bytes from) {
 
 // Free space that lies between cells is sealed and opened with the page; beyond this share of the page
 // moving the cells together is cheaper.
-constexpr std::size_t fragmented_max(std::size_t content_bytes) { return content_bytes / 4; }
+constexpr std::size_t fragmented_max(std::size_t content_bytes) {
+  return content_bytes / 4;
+}
 
 }  // namespace
 
@@ -39,8 +41,7 @@ void CellDraft::write(std::span<std::byte> out) const {
 
 void NodeEditor::set_shape(const Shape& shape) {
   txn::PageHeader header = page_.header();
-  header.gap_begin =
-      static_cast<std::uint16_t>(kNodeHeaderBytes + kCellOffsetBytes * shape.count);
+  header.gap_begin = static_cast<std::uint16_t>(kNodeHeaderBytes + kCellOffsetBytes * shape.count);
   header.gap_end = static_cast<std::uint16_t>(shape.gap_end);
   header.type = shape.level == 0 ? kPageTypeLeaf : kPageTypeBranch;
   header.level = static_cast<std::uint8_t>(shape.level);
@@ -51,7 +52,9 @@ void NodeEditor::set_shape(const Shape& shape) {
   store(extension + 2, std::uint16_t{0});
 }
 
-void NodeEditor::clear(unsigned level) { set_shape({level, 0, page_.bytes().size(), 0}); }
+void NodeEditor::clear(unsigned level) {
+  set_shape({level, 0, page_.bytes().size(), 0});
+}
 
 std::span<std::byte> NodeEditor::make_room(std::size_t index, std::size_t bytes) {
   NodeView node = view();
@@ -177,7 +180,8 @@ void NodeEditor::compact() {
 void NodeEditor::copy_from(const NodeView& from, std::span<const std::byte> bytes) {
   const std::size_t front = from.gap_begin() - kNodeHeaderBytes;
   if (front != 0) {
-    std::memcpy(page_.write(kNodeHeaderBytes, front).data(), bytes.data() + kNodeHeaderBytes, front);
+    std::memcpy(page_.write(kNodeHeaderBytes, front).data(), bytes.data() + kNodeHeaderBytes,
+                front);
   }
   const std::size_t back = bytes.size() - from.gap_end();
   if (back != 0) {

@@ -38,7 +38,8 @@
 
 namespace coffer::tree {
 
-static_assert(std::endian::native == std::endian::little, "numbers in pages are copied as they are");
+static_assert(std::endian::native == std::endian::little,
+              "numbers in pages are copied as they are");
 
 inline constexpr std::size_t kFragmentedOffset = txn::kPageHeaderBytes;
 inline constexpr std::size_t kNodeHeaderBytes = kFragmentedOffset + 4;

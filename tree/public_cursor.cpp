@@ -28,11 +28,19 @@ bool Cursor::valid() const {
   return state_->cursor.valid();
 }
 
-bool Cursor::first() { return state_->cursor.first(); }
-bool Cursor::last() { return state_->cursor.last(); }
-bool Cursor::seek(Bytes key) { return state_->cursor.seek({key}); }
+bool Cursor::first() {
+  return state_->cursor.first();
+}
+bool Cursor::last() {
+  return state_->cursor.last();
+}
+bool Cursor::seek(Bytes key) {
+  return state_->cursor.seek({key});
+}
 
-bool Cursor::seek_exact(Bytes key) { return state_->cursor.seek_in_key({key}); }
+bool Cursor::seek_exact(Bytes key) {
+  return state_->cursor.seek_in_key({key});
+}
 
 bool Cursor::seek_last(Bytes key) {
   return state_->cursor.seek_before({.key = key, .after_values = true});
@@ -45,8 +53,12 @@ bool Cursor::seek_value(Bytes key, Bytes value) {
   return state_->cursor.seek_in_key({key, value});
 }
 
-bool Cursor::next() { return state_->cursor.next(); }
-bool Cursor::previous() { return state_->cursor.previous(); }
+bool Cursor::next() {
+  return state_->cursor.next();
+}
+bool Cursor::previous() {
+  return state_->cursor.previous();
+}
 
 bool Cursor::next_key() {
   tree::BTreeCursor& cursor = state_->cursor;
@@ -55,7 +67,9 @@ bool Cursor::next_key() {
   return cursor.valid() && cursor.seek({.key = cursor.cell().key, .after_values = true});
 }
 
-Bytes Cursor::key() const { return current(state_->cursor).key; }
+Bytes Cursor::key() const {
+  return current(state_->cursor).key;
+}
 
 Bytes Cursor::value() const {
   const tree::LeafCell cell = current(state_->cursor);
@@ -69,7 +83,9 @@ std::uint64_t Cursor::value_size() const {
   return state_->cursor.tree().descriptor(cell, state_->cursor.leaf_id()).length;
 }
 
-bool Cursor::value_is_large() const { return current(state_->cursor).large; }
+bool Cursor::value_is_large() const {
+  return current(state_->cursor).large;
+}
 
 ValueReader Cursor::read() const {
   const tree::BTreeCursor& cursor = state_->cursor;
@@ -83,6 +99,8 @@ ValueReader Cursor::read() const {
   return tree::make_inline_reader(std::move(entry.leaf), entry.value);
 }
 
-bool Cursor::erase() { return state_->cursor.erase(); }
+bool Cursor::erase() {
+  return state_->cursor.erase();
+}
 
 }  // namespace coffer

@@ -88,8 +88,12 @@ Tree::Tree(Tree&&) noexcept = default;
 Tree& Tree::operator=(Tree&&) noexcept = default;
 Tree::~Tree() = default;
 
-const TreeOptions& Tree::options() const { return state_->tree.options(); }
-std::size_t Tree::key_bytes_max() const { return state_->tree.key_bytes_max(); }
+const TreeOptions& Tree::options() const {
+  return state_->tree.options();
+}
+std::size_t Tree::key_bytes_max() const {
+  return state_->tree.key_bytes_max();
+}
 
 std::optional<Value> Tree::get(Bytes key) {
   std::optional<tree::BTree::Entry> entry = state_->tree.find(key);
@@ -100,7 +104,9 @@ std::optional<Value> Tree::get(Bytes key) {
   return Value::Access::make(std::move(entry->leaf), entry->value);
 }
 
-bool Tree::contains(Bytes key) { return state_->tree.find(key).has_value(); }
+bool Tree::contains(Bytes key) {
+  return state_->tree.find(key).has_value();
+}
 
 std::optional<ValueReader> Tree::read(Bytes key) {
   std::optional<tree::BTree::Entry> entry = state_->tree.find(key);
@@ -108,11 +114,19 @@ std::optional<ValueReader> Tree::read(Bytes key) {
   return make_reader(state_->tree, *std::move(entry));
 }
 
-Cursor Tree::cursor() { return Cursor(std::make_unique<Cursor::State>(state_->tree)); }
-std::uint64_t Tree::count() { return state_->tree.count(); }
-bool Tree::empty() { return state_->tree.empty(); }
+Cursor Tree::cursor() {
+  return Cursor(std::make_unique<Cursor::State>(state_->tree));
+}
+std::uint64_t Tree::count() {
+  return state_->tree.count();
+}
+bool Tree::empty() {
+  return state_->tree.empty();
+}
 
-void Tree::put(Bytes key, Bytes value) { state_->tree.put(key, value, tree::PutMode::set); }
+void Tree::put(Bytes key, Bytes value) {
+  state_->tree.put(key, value, tree::PutMode::set);
+}
 
 bool Tree::insert(Bytes key, Bytes value) {
   return state_->tree.put(key, value, tree::PutMode::insert);
@@ -131,10 +145,10 @@ bool Tree::compare_and_swap(Bytes key, std::optional<Bytes> expected, Bytes desi
     if (entry.has_value() != expected.has_value()) return false;
     if (entry) {
       const bool same =
-          entry->large ? large_value_equals(
-                             tree, tree.descriptor({{}, entry->value, true}, entry->leaf.id()),
-                             *expected)
-                       : equal(entry->value, *expected);
+          entry->large
+              ? large_value_equals(
+                    tree, tree.descriptor({{}, entry->value, true}, entry->leaf.id()), *expected)
+              : equal(entry->value, *expected);
       if (!same) return false;
     }
   }
@@ -173,7 +187,9 @@ ValueWriter Tree::write(Bytes key) {
 namespace tree {
 
 namespace {
-Tree make_tree(BTree tree) { return Tree(std::make_unique<Tree::State>(std::move(tree))); }
+Tree make_tree(BTree tree) {
+  return Tree(std::make_unique<Tree::State>(std::move(tree)));
+}
 }  // namespace
 
 std::optional<Tree> find_tree(const TreeContext& context, Bytes name) {
@@ -186,13 +202,15 @@ Tree create_tree(const TreeContext& context, Bytes name, TreeOptions options) {
   return make_tree(create_in_catalog(context, name, options));
 }
 
-bool drop_tree(const TreeContext& context, Bytes name) { return drop_from_catalog(context, name); }
+bool drop_tree(const TreeContext& context, Bytes name) {
+  return drop_from_catalog(context, name);
+}
 
 std::vector<TreeInfo> list_trees(const TreeContext& context) {
   std::vector<TreeInfo> trees;
   for_each_tree(context, [&](Bytes name, const CatalogEntry& entry) {
-    trees.push_back({std::string(name.text()), entry.options.multi_value,
-                     entry.options.integer_keys});
+    trees.push_back(
+        {std::string(name.text()), entry.options.multi_value, entry.options.integer_keys});
   });
   return trees;
 }

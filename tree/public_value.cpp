@@ -4,7 +4,9 @@
 
 namespace coffer {
 
-Value::Value() : pin_{} { ::new (static_cast<void*>(pin_)) txn::PagePin(); }
+Value::Value() : pin_{} {
+  ::new (static_cast<void*>(pin_)) txn::PagePin();
+}
 
 Value::Value(Value&& other) noexcept : pin_{}, bytes_(other.bytes_) {
   ::new (static_cast<void*>(pin_)) txn::PagePin(std::move(Access::pin(other)));
@@ -20,6 +22,8 @@ Value& Value::operator=(Value&& other) noexcept {
   return *this;
 }
 
-Value::~Value() { Access::pin(*this).~PagePin(); }
+Value::~Value() {
+  Access::pin(*this).~PagePin();
+}
 
 }  // namespace coffer

@@ -4,8 +4,8 @@
 
 namespace coffer::tree {
 
-SplitPlan::SplitPlan(const NodeView& node, std::size_t index, bool replaces,
-                     const CellDraft& draft, bool pairs, Pattern pattern)
+SplitPlan::SplitPlan(const NodeView& node, std::size_t index, bool replaces, const CellDraft& draft,
+                     bool pairs, Pattern pattern)
     : node_(node), index_(index), replaces_(replaces), pairs_(pairs), draft_(draft) {
   choose(pattern);
 }
@@ -77,8 +77,12 @@ void SplitPlan::write(txn::MutablePage& page, std::size_t first, std::size_t las
   }
 }
 
-void SplitPlan::write_right(txn::MutablePage& right) const { write(right, split_, count()); }
-void SplitPlan::write_left(txn::MutablePage& left) const { write(left, 0, split_); }
+void SplitPlan::write_right(txn::MutablePage& right) const {
+  write(right, split_, count());
+}
+void SplitPlan::write_left(txn::MutablePage& left) const {
+  write(left, 0, split_);
+}
 
 void SplitPlan::keep_left(txn::MutablePage& page) const {
   const bool draft_is_left = index_ < split_;

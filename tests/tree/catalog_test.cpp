@@ -64,7 +64,8 @@ TEST_CASE("a dropped tree leaves nothing behind") {
 
 TEST_CASE("many trees live side by side") {
   Store store(512);
-  for (int i = 0; i < 300; ++i) store.create("tree " + std::to_string(i)).put("k", std::to_string(i));
+  for (int i = 0; i < 300; ++i)
+    store.create("tree " + std::to_string(i)).put("k", std::to_string(i));
   store.pages.commit();
   const CheckCounts counts = check_store(store);
   REQUIRE(counts.trees == 300);

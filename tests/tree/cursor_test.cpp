@@ -68,7 +68,8 @@ TEST_CASE("a cursor stays on its entry while others come and go") {
 TEST_CASE("keys and values of a cursor can be handed back to its tree") {
   Store store(512);
   Tree tree = store.create("t");
-  for (int i = 0; i < 300; ++i) tree.put(number(i), std::string(20, static_cast<char>('a' + i % 26)));
+  for (int i = 0; i < 300; ++i)
+    tree.put(number(i), std::string(20, static_cast<char>('a' + i % 26)));
   {
     Cursor cursor = tree.cursor();
     REQUIRE(cursor.first());

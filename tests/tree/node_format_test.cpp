@@ -163,8 +163,8 @@ TEST_CASE("changing a node in the middle leaves its other cells as they were") {
     if (draft.bytes() + 2 <= node.free_bytes() && below(random, 2) == 0) {
       editor.insert(at, draft);
       keys.insert(keys.begin() + static_cast<std::ptrdiff_t>(at), key);
-    } else if (at < keys.size() &&
-               draft.bytes() <= node.free_bytes() + node.cell(at).size() && below(random, 2) == 0) {
+    } else if (at < keys.size() && draft.bytes() <= node.free_bytes() + node.cell(at).size() &&
+               below(random, 2) == 0) {
       editor.replace(at, draft);
       keys[at] = key;
     } else if (at < keys.size()) {

@@ -92,7 +92,9 @@ class Victim {
     if (!tree) return;
     const std::string value = random_bytes(random_, below(random_, 60));
     switch (below(random_, 6)) {
-      case 0: tree->erase(key()); break;
+      case 0:
+        tree->erase(key());
+        break;
       case 1: {
         const std::string prefix = value.substr(0, 1);
         tree->erase_range({.prefix = prefix});
@@ -106,7 +108,8 @@ class Victim {
       case 3:
         if (below(random_, 20) == 0) drop_tree(store_.writer(), "t");
         break;
-      default: tree->put(key(), value);
+      default:
+        tree->put(key(), value);
     }
   }
 

@@ -94,10 +94,13 @@ TEST_CASE("an operation that fails midway has changed nothing") {
     fail_everywhere(subject, [&] { tree.erase_range({}); });
   }
   SECTION("compare_and_swap") {
-    fail_everywhere(subject, [&] { tree.compare_and_swap(number(50), std::string(20'000, 'l'), "v"); });
+    fail_everywhere(subject,
+                    [&] { tree.compare_and_swap(number(50), std::string(20'000, 'l'), "v"); });
     fail_everywhere(subject, [&] { tree.compare_and_swap(number(51), "0123456789", large); });
   }
-  SECTION("append") { fail_everywhere(subject, [&] { tree.append("zzz", large); }); }
+  SECTION("append") {
+    fail_everywhere(subject, [&] { tree.append("zzz", large); });
+  }
   SECTION("a written value") {
     fail_everywhere(subject, [&] {
       ValueWriter writer = tree.write(number(100));

@@ -56,7 +56,8 @@ std::string read_all(ValueReader reader) {
   REQUIRE(reader.read(std::as_writable_bytes(std::span(out))) <= out.size());
   std::size_t done = 0;
   while (done < out.size()) {
-    const std::size_t n = reader.read_at(done, std::as_writable_bytes(std::span(out)).subspan(done));
+    const std::size_t n =
+        reader.read_at(done, std::as_writable_bytes(std::span(out)).subspan(done));
     REQUIRE(n > 0);
     done += n;
   }
@@ -88,7 +89,9 @@ void compare_all(Tree& tree, const Map& model) {
 class MapRun {
  public:
   MapRun(std::size_t content_bytes, const Shape& shape, std::uint64_t seed)
-      : random_(seed), store_(pages_of(content_bytes)), tree_(store_.create("t")),
+      : random_(seed),
+        store_(pages_of(content_bytes)),
+        tree_(store_.create("t")),
         inputs_(shape, random_, tree_.key_bytes_max()) {}
 
   void run(std::size_t operations) {
@@ -106,15 +109,24 @@ class MapRun {
  private:
   void step() {
     switch (below(random_, 16)) {
-      case 0: return point();
-      case 1: return seek();
-      case 2: return range();
-      case 3: return swap();
-      case 4: return insert();
-      case 5: return streamed();
-      case 6: return end_of_something();
-      case 7: return at_cursor();
-      default: return grows_ ? put() : erase();
+      case 0:
+        return point();
+      case 1:
+        return seek();
+      case 2:
+        return range();
+      case 3:
+        return swap();
+      case 4:
+        return insert();
+      case 5:
+        return streamed();
+      case 6:
+        return end_of_something();
+      case 7:
+        return at_cursor();
+      default:
+        return grows_ ? put() : erase();
     }
   }
   void put() {
@@ -150,7 +162,8 @@ class MapRun {
     const bool wrong = below(random_, 3) == 0;
     std::optional<std::string> expected;
     if (found != model_.end()) expected = found->second;
-    if (wrong) expected = expected ? std::optional(*expected + "x") : std::optional<std::string>("");
+    if (wrong)
+      expected = expected ? std::optional(*expected + "x") : std::optional<std::string>("");
     std::optional<Bytes> view;
     if (expected) view = Bytes(*expected);
     REQUIRE(tree_.compare_and_swap(key, view, value) == !wrong);
@@ -208,8 +221,8 @@ class MapRun {
     }
     std::uint64_t expected = 0;
     for (auto at = model_.begin(); at != model_.end();) {
-      const bool in = at->first >= from && (to.empty() || at->first < to) &&
-                      at->first.starts_with(prefix);
+      const bool in =
+          at->first >= from && (to.empty() || at->first < to) && at->first.starts_with(prefix);
       expected += in ? 1 : 0;
       at = in ? model_.erase(at) : std::next(at);
     }
@@ -250,7 +263,8 @@ class MapRun {
         store_.registry->rolled_back_to(savepoint_->first);
         model_ = savepoint_->second;
         break;
-      default: break;
+      default:
+        break;
     }
   }
   void whole() {
@@ -285,7 +299,9 @@ class MapRun {
 TEST_CASE("a tree does what std::map does") {
   const std::uint64_t seed = test_seed();
   INFO("COFFER_TEST_SEED=" << seed);
-  SECTION("on pages of 4072 bytes") { MapRun(4072, {}, seed).run(60'000); }
+  SECTION("on pages of 4072 bytes") {
+    MapRun(4072, {}, seed).run(60'000);
+  }
   SECTION("on pages of 512 bytes, which makes it high") {
     MapRun(512, {.keys = 6000, .value_bytes_max = 60}, seed).run(120'000);
   }
@@ -312,7 +328,8 @@ using Pairs = std::set<std::pair<std::string, std::string>>;
 class PairsRun {
  public:
   PairsRun(std::size_t content_bytes, const Shape& shape, std::uint64_t seed)
-      : random_(seed), store_(pages_of(content_bytes)),
+      : random_(seed),
+        store_(pages_of(content_bytes)),
         tree_(store_.create("t", {.multi_value = true})),
         inputs_(shape, random_, tree_.key_bytes_max()),
         values_(shape, random_, tree_.key_bytes_max()) {}
@@ -334,13 +351,13 @@ class PairsRun {
     const std::string& key = inputs_.key();
     const std::string& value = values_.key();
     switch (below(random_, 14)) {
-      case 0: return seek(key, value);
+      case 0:
+        return seek(key, value);
       case 1: {
         if (below(random_, 10) != 0) return;
-        const auto last = std::upper_bound(model_.begin(), model_.end(), key,
-                                           [](const std::string& k, const auto& pair) {
-                                             return k < pair.first;
-                                           });
+        const auto last =
+            std::upper_bound(model_.begin(), model_.end(), key,
+                             [](const std::string& k, const auto& pair) { return k < pair.first; });
         const auto first = model_.lower_bound({key, ""});
         REQUIRE(tree_.erase(key) == (first != last));
         model_.erase(first, last);
@@ -349,7 +366,8 @@ class PairsRun {
       case 2:
         REQUIRE(tree_.insert(key, value) == model_.emplace(key, value).second);
         return;
-      case 3: return at_cursor(key, value);
+      case 3:
+        return at_cursor(key, value);
       default:
         if (grows_) {
           tree_.put(key, value);
@@ -374,8 +392,8 @@ class PairsRun {
     if (cursor.valid()) {
       const std::string here = first->first;
       cursor.next_key();
-      same(cursor, std::find_if(first, model_.end(),
-                                [&](const auto& pair) { return pair.first != here; }));
+      same(cursor,
+           std::find_if(first, model_.end(), [&](const auto& pair) { return pair.first != here; }));
     }
     REQUIRE(cursor.seek_exact(key) == has);
     if (has) same(cursor, first);
@@ -428,7 +446,9 @@ class PairsRun {
 TEST_CASE("a multi-value tree does what a std::set of pairs does") {
   const std::uint64_t seed = test_seed();
   INFO("COFFER_TEST_SEED=" << seed);
-  SECTION("on pages of 4072 bytes") { PairsRun(4072, {.keys = 150}, seed).run(80'000); }
+  SECTION("on pages of 4072 bytes") {
+    PairsRun(4072, {.keys = 150}, seed).run(80'000);
+  }
   SECTION("on pages of 512 bytes") {
     PairsRun(512, {.keys = 100, .key_bytes_max = 30}, seed).run(80'000);
   }

@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kValueBytes = 100;
 
-std::string random_key(Random& random) { return random_bytes(random, 16); }
+std::string random_key(Random& random) {
+  return random_bytes(random, 16);
+}
 
 double leaf_fill(const CheckCounts& counts, std::size_t content_bytes) {
   return static_cast<double>(counts.leaf_used_bytes) /
@@ -97,9 +99,8 @@ TEST_CASE("a small change dirties a few blocks of its page") {
       txn::MutablePage page = store.pages.modify(id);
       txn::DirtyBlocks dirty;
       // The same page, with a record of its own.
-      txn::MutablePage watched(
-          txn::PagePin(page.id() == id ? store.pages.pin(id) : txn::PagePin()),
-          {const_cast<std::byte*>(page.data()), page.bytes().size()}, &dirty);
+      txn::MutablePage watched(txn::PagePin(page.id() == id ? store.pages.pin(id) : txn::PagePin()),
+                               {const_cast<std::byte*>(page.data()), page.bytes().size()}, &dirty);
       const std::string key = random_key(random);
       const auto at = std::lower_bound(keys.begin(), keys.end(), key);
       NodeEditor(watched).insert(static_cast<std::size_t>(at - keys.begin()),
@@ -148,7 +149,8 @@ TEST_CASE("no operation pins more than its path and a few pages") {
   });
   watch("scan", 3, [&] {
     Cursor cursor = tree.cursor();
-    for (bool more = cursor.first(); more; more = cursor.next()) {}
+    for (bool more = cursor.first(); more; more = cursor.next()) {
+    }
   });
   watch("erase", 5, [&] {
     for (std::size_t i = 0; i < keys.size(); i += 2) tree.erase(keys[i]);
@@ -183,7 +185,9 @@ TEST_CASE("deleting everything leaves the roots and nothing else") {
       REQUIRE(cursor.erase() == (left > 1));
     }
   }
-  SECTION("by erase_range") { REQUIRE(tree.erase_range({}) == keys.size()); }
+  SECTION("by erase_range") {
+    REQUIRE(tree.erase_range({}) == keys.size());
+  }
   REQUIRE(check_store(store).entries == 0);
   REQUIRE(store.pages.page_count() == 2);
   REQUIRE(store.pages.chunk_count() == 0);

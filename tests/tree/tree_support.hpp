@@ -65,7 +65,9 @@ inline std::uint64_t test_seed() {
 
 using Random = std::mt19937_64;
 
-inline std::uint64_t below(Random& random, std::uint64_t limit) { return random() % limit; }
+inline std::uint64_t below(Random& random, std::uint64_t limit) {
+  return random() % limit;
+}
 
 inline std::string random_bytes(Random& random, std::size_t length) {
   std::string bytes(length, '\0');
