@@ -80,6 +80,7 @@ std::uint64_t key_integer(Bytes key) {
 }
 
 struct Tree::State {
+  explicit State(tree::BTree inner) : tree(std::move(inner)) {}
   tree::BTree tree;
 };
 

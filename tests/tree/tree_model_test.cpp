@@ -300,24 +300,24 @@ TEST_CASE("a tree does what std::map does") {
   const std::uint64_t seed = test_seed();
   INFO("COFFER_TEST_SEED=" << seed);
   SECTION("on pages of 4072 bytes") {
-    MapRun(4072, {}, seed).run(60'000);
+    MapRun(4072, {}, seed).run(40'000);
   }
   SECTION("on pages of 512 bytes, which makes it high") {
-    MapRun(512, {.keys = 6000, .value_bytes_max = 60}, seed).run(120'000);
+    MapRun(512, {.keys = 6000, .value_bytes_max = 60}, seed).run(80'000);
   }
   SECTION("on pages of 8168 bytes with large values") {
-    MapRun(8168, {.keys = 500, .value_bytes_max = 3000, .large_percent = 10}, seed).run(15'000);
+    MapRun(8168, {.keys = 500, .value_bytes_max = 3000, .large_percent = 10}, seed).run(10'000);
   }
   SECTION("on pages of 65512 bytes") {
     MapRun(65512, {.keys = 3000, .value_bytes_max = 400}, seed).run(8'000);
   }
   SECTION("with keys up to the longest") {
-    MapRun(4072, {.keys = 400, .key_bytes_max = 2000, .value_bytes_max = 1500}, seed).run(30'000);
+    MapRun(4072, {.keys = 400, .key_bytes_max = 2000, .value_bytes_max = 1500}, seed).run(20'000);
   }
   SECTION("with keys that share long beginnings on small pages") {
     const Shape shape{
         .keys = 1500, .key_bytes_max = 120, .value_bytes_max = 90, .shared_prefix = true};
-    MapRun(520, shape, seed).run(60'000);
+    MapRun(520, shape, seed).run(40'000);
   }
 }
 
@@ -447,7 +447,7 @@ TEST_CASE("a multi-value tree does what a std::set of pairs does") {
   const std::uint64_t seed = test_seed();
   INFO("COFFER_TEST_SEED=" << seed);
   SECTION("on pages of 4072 bytes") {
-    PairsRun(4072, {.keys = 150}, seed).run(80'000);
+    PairsRun(4072, {.keys = 150}, seed).run(40'000);
   }
   SECTION("on pages of 512 bytes") {
     PairsRun(512, {.keys = 100, .key_bytes_max = 30}, seed).run(80'000);
