@@ -1,0 +1,42 @@
+#include "tests/support/fail_allocations.hpp"
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+thread_local std::uint64_t left = 0;  // 0: allocations do not fail
+thread_local bool reached = false;
+
+void* allocate(std::size_t size) {
+  if (left != 0 && --left == 0) {
+    reached = true;
+    throw std::bad_alloc();
+  }
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size); }
+void* operator new[](std::size_t size) { return allocate(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace coffer::test {
+
+void fail_allocation_in(std::uint64_t n) {
+  reached = false;
+  left = n;
+}
+
+bool stop_failing_allocations() {
+  left = 0;
+  return !reached;
+}
+
+}  // namespace coffer::test
