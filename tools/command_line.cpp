@@ -69,6 +69,7 @@ void add_all_commands(CLI::App& app, Invocation& invocation) {
   add_entry_commands(app, invocation);
   add_scan_command(app, invocation);
   add_transfer_commands(app, invocation);
+  add_bench_command(app, invocation);
   add_completion_command(app, invocation);
 }
 
