@@ -16,6 +16,20 @@ void append(std::vector<SlotRun>& to, const std::vector<SlotRun>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
 
+/// Holds for the checkpoint what others wrote and it will name: the version that a page has now may
+/// be given up by its last reader before the superblock is written.  What the caller holds for the
+/// checkpoint by itself stays the caller's.
+void adopt(Metadata::State& s, const std::vector<SlotRun>& runs, std::vector<SlotRun>& adopted) {
+  adopted.reserve(runs.size());
+  for (const SlotRun& run : runs) {
+    // L1: what nothing holds could have been given to somebody else by now.
+    Expects(!s.ledger.reusable(run.first));
+    if (s.ledger.held(run, Hold::checkpoint)) continue;
+    adopted.push_back(run);
+    s.ledger.hold(run, Hold::checkpoint);
+  }
+}
+
 }  // namespace
 
 std::uint64_t Metadata::node_slots_max(std::uint64_t pages, PageId next_page) const {
@@ -51,10 +65,7 @@ CheckpointRoots Metadata::prepare(const CheckpointChanges& changes, crypto::Nonc
     CheckpointRoots roots;
     append(roots.now_used, table.page_slots());
     append(roots.now_used, changes.runs_used);
-    for (const SlotRun& run : roots.now_used) {
-      // L1: what nothing holds could have been given to somebody else by now.
-      Expects(!s.ledger.reusable(run.first));
-    }
+    adopt(s, roots.now_used, s.prepared->adopted);
     append(roots.now_used, table_slots);
     append(roots.no_longer_used, table.slots_gone());
     append(roots.no_longer_used, changes.runs_unused);
@@ -112,6 +123,7 @@ void Metadata::abandon() noexcept {
   State& s = *state_;
   if (!s.prepared) return;
   for (const SlotRun& run : s.prepared->node_slots) s.ledger.release(run, Hold::checkpoint);
+  for (const SlotRun& run : s.prepared->adopted) s.ledger.release(run, Hold::checkpoint);
   s.prepared.reset();
 }
 

@@ -78,7 +78,9 @@ class Metadata {
   [[nodiscard]] std::uint64_t node_slots_max(std::uint64_t pages, PageId next_page) const;
 
   /// Builds, seals and writes the changed nodes into slots held for the checkpoint (not synced).
-  /// The allocation of the free map's own slots is carried to its fixed point first.
+  /// The allocation of the free map's own slots is carried to its fixed point first.  Pages' slots
+  /// and `runs_used`, which the caller holds for whatever reason, are held for the checkpoint too
+  /// from here on.
   [[nodiscard]] CheckpointRoots prepare(const CheckpointChanges& changes, crypto::NonceRun& nonces);
   /// The superblock is written: lookups see the new table from now on.  Comes before
   /// SlotLedger::install_checkpoint (M2).

@@ -19,6 +19,7 @@ struct PreparedCheckpoint {
   FreeMap free_map;
   std::vector<ChangedNode> table_nodes;  ///< to be replaced in, or dropped from, the cache
   std::vector<SlotRun> node_slots;       ///< held for the checkpoint
+  std::vector<SlotRun> adopted;          ///< likewise; written by somebody else
 };
 
 struct Metadata::State final : TableReader {

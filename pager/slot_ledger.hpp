@@ -16,9 +16,11 @@
 //                      no later reader needs that version.
 //   Hold::journal      on each run that a journal record names (as reference, or as a chunk), until
 //   a
-//                      checkpoint that began after the record is in force; likewise on a run that a
-//                      checkpoint in force stopped using while an older record still names it.
-//   Hold::checkpoint   from allocation; install_checkpoint takes it off what the checkpoint uses.
+//                      checkpoint that began after the record is in force.
+//   Hold::checkpoint   on everything that the checkpoint in progress will name, whoever wrote it: a
+//   version
+//                      may be given up before the checkpoint that took it over is in force.
+//                      Metadata::prepare sees to it; install_checkpoint takes it off again.
 //   A hold is put on before the one that it takes over from is taken off.
 //
 // Invariants
