@@ -39,11 +39,12 @@ using Generation = std::array<std::byte, 16>;
 
 /// Where a journal begins: what the superblock says.
 struct JournalStart {
-  Lsn position{};                ///< of the first fragment that matters
+  Lsn position{};  ///< of the first fragment that matters
   Generation generation{};
-  crypto::Tag previous_tag{};    ///< what the first fragment's header must carry
-  CommitNumber last_commit{};    ///< contained in the checkpoint; the next fragment belongs to the next one
-  Lsn durable_upto{};            ///< proven durable by the superblock
+  crypto::Tag previous_tag{};  ///< what the first fragment's header must carry
+  CommitNumber
+      last_commit{};   ///< contained in the checkpoint; the next fragment belongs to the next one
+  Lsn durable_upto{};  ///< proven durable by the superblock
   Epoch epoch{1};
 };
 
@@ -56,18 +57,18 @@ struct JournalEnd {
 
 // --- Records: what a transaction's body holds, in order ---------------------------------------------
 
-struct PageImage {         ///< *new* or *image*: the page's used bytes (without its gap)
+struct PageImage {  ///< *new* or *image*: the page's used bytes (without its gap)
   PageId page{};
-  bool is_new = false;     ///< no version before this one
+  bool is_new = false;  ///< no version before this one
   std::span<const std::byte> used;
 };
-struct PageDelta {         ///< *delta*: the blocks that changed since `base`
+struct PageDelta {  ///< *delta*: the blocks that changed since `base`
   PageId page{};
   CommitNumber base{};     ///< PageHeader::version of the page that it applies to
   std::uint64_t mask = 0;  ///< bit i: block i of 64 follows
   std::span<const std::byte> blocks;
 };
-struct PageReference {     ///< *reference*: a slot that is already synced
+struct PageReference {  ///< *reference*: a slot that is already synced
   PageId page{};
   bool is_new = false;
   SlotId slot{};
@@ -78,7 +79,7 @@ struct PageReference {     ///< *reference*: a slot that is already synced
 struct PageFreed {
   PageId page{};
 };
-struct RunAllocated {      ///< slots of a large value's chunk, synced before this record
+struct RunAllocated {  ///< slots of a large value's chunk, synced before this record
   SlotId first{};
   std::uint32_t slots = 0;
 };
@@ -87,7 +88,7 @@ struct RunFreed {
   std::uint32_t slots = 0;
   CommitNumber born{};
 };
-struct CommitState {       ///< the last record of every transaction
+struct CommitState {  ///< the last record of every transaction
   PageId catalog_root{};
   std::uint64_t next_value_id = 0;
 };
@@ -187,10 +188,10 @@ class JournalWriter {
 // --- Recovery -----------------------------------------------------------------------------------------
 
 struct ScanResult {
-  JournalEnd end;            ///< behind the last whole transaction
-  bool dropped = false;      ///< something lay behind it that is not part of the history
+  JournalEnd end;        ///< behind the last whole transaction
+  bool dropped = false;  ///< something lay behind it that is not part of the history
   std::uint64_t fragments = 0;
-  Lsn durable_upto{};        ///< the furthest position that any header proved durable
+  Lsn durable_upto{};  ///< the furthest position that any header proved durable
 };
 
 /// Walks the journal from `start`, verifies the chain, and hands every whole transaction to `visitor` in

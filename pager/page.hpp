@@ -17,9 +17,9 @@ namespace coffer::pager {
 struct PageHeader {
   std::uint16_t gap_begin;
   std::uint16_t gap_end;
-  std::uint8_t type;    ///< the layer above decides; 0 is never used
-  std::uint8_t level;   ///< the layer above decides (0: leaf)
-  std::uint16_t count;  ///< the layer above decides (entries)
+  std::uint8_t type;      ///< the layer above decides; 0 is never used
+  std::uint8_t level;     ///< the layer above decides (0: leaf)
+  std::uint16_t count;    ///< the layer above decides (entries)
   std::uint64_t version;  ///< commit number of the last change, set by the engine when it seals
 };
 static_assert(sizeof(PageHeader) == 16);
@@ -40,8 +40,7 @@ class PagePin {
   PagePin() = default;
   PagePin(PinOwner& owner, std::uint32_t frame, PageId id, std::span<const std::byte> bytes)
       : owner_(&owner), frame_(frame), id_(id), bytes_(bytes) {}
-  PagePin(PagePin&& o) noexcept
-      : owner_(o.owner_), frame_(o.frame_), id_(o.id_), bytes_(o.bytes_) {
+  PagePin(PagePin&& o) noexcept : owner_(o.owner_), frame_(o.frame_), id_(o.id_), bytes_(o.bytes_) {
     o.owner_ = nullptr;
   }
   PagePin& operator=(PagePin&& o) noexcept {

@@ -7,8 +7,8 @@
 
 namespace coffer {
 
-void contract_broken(const char* kind, const char* expression,
-                     const char* file, int line) noexcept {
+void contract_broken(const char* kind, const char* expression, const char* file,
+                     int line) noexcept {
   // stdio alone: nothing here may allocate or throw.
   std::fprintf(stderr, "coffer: broken %s: %s (%s:%d)\n", kind, expression, file, line);
   std::abort();

@@ -14,10 +14,9 @@ namespace coffer {
 
 }  // namespace coffer
 
-#define COFFER_CONTRACT_(kind, condition)                                                    \
-  (static_cast<bool>(condition)                                                              \
-       ? static_cast<void>(0)                                                                \
-       : ::coffer::contract_broken(kind, #condition))
+#define COFFER_CONTRACT_(kind, condition)              \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
+                                : ::coffer::contract_broken(kind, #condition))
 
 #undef Expects
 #undef Ensures

@@ -131,12 +131,12 @@ enum class LockPolicy {
 
 /// The process's account of locked memory.
 struct LockAccount {
-  std::uint64_t locked_bytes = 0;            ///< locked by Coffer in this process now
-  std::uint64_t unlocked_plain_bytes = 0;    ///< in use though unlocked (proceed_unlocked)
-  std::uint64_t failed_locks = 0;            ///< since the process began
-  std::uint64_t soft_limit_bytes = 0;        ///< UINT64_MAX: unlimited
+  std::uint64_t locked_bytes = 0;          ///< locked by Coffer in this process now
+  std::uint64_t unlocked_plain_bytes = 0;  ///< in use though unlocked (proceed_unlocked)
+  std::uint64_t failed_locks = 0;          ///< since the process began
+  std::uint64_t soft_limit_bytes = 0;      ///< UINT64_MAX: unlimited
   std::uint64_t hard_limit_bytes = 0;
-  bool privileged = false;                   ///< CAP_IPC_LOCK: limits do not apply
+  bool privileged = false;  ///< CAP_IPC_LOCK: limits do not apply
 };
 
 class Memory {
@@ -145,10 +145,9 @@ class Memory {
   [[nodiscard]] virtual std::uint64_t page_bytes() const = 0;
   /// Reserves `length` bytes of address space (rounded up to pages), nothing of it usable or locked yet.
   /// `purpose` appears in messages.  `excluded_from_dumps` false is for the core-dump test's control.
-  [[nodiscard]] virtual std::unique_ptr<LockableRegion> reserve(std::uint64_t length,
-                                                                LockPolicy policy,
-                                                                std::string purpose,
-                                                                bool excluded_from_dumps = true) = 0;
+  [[nodiscard]] virtual std::unique_ptr<LockableRegion> reserve(
+      std::uint64_t length, LockPolicy policy, std::string purpose,
+      bool excluded_from_dumps = true) = 0;
   [[nodiscard]] virtual LockAccount account() const = 0;
 };
 

@@ -22,7 +22,7 @@ using PageId = Strong<struct PageIdTag>;              ///< a logical page's stab
 using SlotId = Strong<struct SlotIdTag>;              ///< index of a slot in the page file
 using CommitNumber = Strong<struct CommitNumberTag>;  ///< 1, 2, ... in commit order; 0 is creation
 using Lsn = Strong<struct LsnTag>;                    ///< byte position in the journal, on its grid
-using Epoch = Strong<struct EpochTag, std::uint32_t>; ///< which data key
+using Epoch = Strong<struct EpochTag, std::uint32_t>;  ///< which data key
 
 inline constexpr PageId kNoPage{0};
 

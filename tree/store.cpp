@@ -38,8 +38,8 @@ class TreeWalk final : public tree::CheckVisitor {
   void page(PageId id) override { references_.page(id); }
   void chunk(std::uint64_t value_id, std::uint64_t index, const txn::ChunkRef& ref) override {
     if (ref.sealed_bytes == 0 || ref.sealed_bytes > source_.chunk_bytes()) {
-      throw Corrupted(fmt::format("chunk {} of value {} has an impossible length; restore from a backup",
-                                  index, value_id));
+      throw Corrupted(fmt::format(
+          "chunk {} of value {} has an impossible length; restore from a backup", index, value_id));
     }
     source_.read_chunk(value_id, index, ref, buffer_.bytes().first(ref.sealed_bytes));
     report_.bytes_verified += ref.sealed_bytes;
@@ -55,7 +55,9 @@ class TreeWalk final : public tree::CheckVisitor {
 
 }  // namespace
 
-const char* version() { return COFFER_VERSION; }
+const char* version() {
+  return COFFER_VERSION;
+}
 
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Store::Store(Store&&) noexcept = default;
@@ -97,11 +99,21 @@ std::optional<WriteTransaction> Store::try_write() {
       std::make_unique<WriteTransaction::State>(*state_->engine, std::move(view)));
 }
 
-void Store::sync() { state_->engine->sync(); }
-void Store::checkpoint() { state_->engine->checkpoint(); }
-Anchor Store::anchor() const { return state_->engine->anchor(); }
-Statistics Store::statistics() const { return state_->engine->statistics(); }
-void Store::close() { state_->engine->close(); }
+void Store::sync() {
+  state_->engine->sync();
+}
+void Store::checkpoint() {
+  state_->engine->checkpoint();
+}
+Anchor Store::anchor() const {
+  return state_->engine->anchor();
+}
+Statistics Store::statistics() const {
+  return state_->engine->statistics();
+}
+void Store::close() {
+  state_->engine->close();
+}
 
 CheckReport Store::check() {
   const auto begun = std::chrono::steady_clock::now();

@@ -34,12 +34,18 @@ ReadTransaction::ReadTransaction(ReadTransaction&&) noexcept = default;
 ReadTransaction& ReadTransaction::operator=(ReadTransaction&&) noexcept = default;
 ReadTransaction::~ReadTransaction() = default;
 
-std::uint64_t ReadTransaction::commit_number() const { return state_->view->snapshot().value; }
+std::uint64_t ReadTransaction::commit_number() const {
+  return state_->view->snapshot().value;
+}
 std::optional<Tree> ReadTransaction::find_tree(Bytes name) {
   return tree::find_tree(state_->context(), name);
 }
-Tree ReadTransaction::tree(Bytes name) { return expect_tree(find_tree(name)); }
-std::vector<TreeInfo> ReadTransaction::trees() { return tree::list_trees(state_->context()); }
+Tree ReadTransaction::tree(Bytes name) {
+  return expect_tree(find_tree(name));
+}
+std::vector<TreeInfo> ReadTransaction::trees() {
+  return tree::list_trees(state_->context());
+}
 
 // --- Writing ----------------------------------------------------------------------------------------------
 
@@ -65,8 +71,9 @@ CommitNumber WriteTransaction::State::commit() {
   commit_failed = true;  // until it has not
   registry->transaction_ended(tree::Ending::commit);
   if (registry->must_roll_back()) {
-    throw Conflict("an earlier failure left this transaction unable to commit; roll it back and do it "
-                   "again");
+    throw Conflict(
+        "an earlier failure left this transaction unable to commit; roll it back and do it "
+        "again");
   }
   const CommitNumber number = view->commit();
   commit_failed = false;
@@ -87,12 +94,18 @@ WriteTransaction::~WriteTransaction() = default;
 std::optional<Tree> WriteTransaction::find_tree(Bytes name) {
   return tree::find_tree(state_->context(), name);
 }
-Tree WriteTransaction::tree(Bytes name) { return expect_tree(find_tree(name)); }
+Tree WriteTransaction::tree(Bytes name) {
+  return expect_tree(find_tree(name));
+}
 Tree WriteTransaction::create_tree(Bytes name, TreeOptions options) {
   return tree::create_tree(state_->context(), name, options);
 }
-bool WriteTransaction::drop_tree(Bytes name) { return tree::drop_tree(state_->context(), name); }
-std::vector<TreeInfo> WriteTransaction::trees() { return tree::list_trees(state_->context()); }
+bool WriteTransaction::drop_tree(Bytes name) {
+  return tree::drop_tree(state_->context(), name);
+}
+std::vector<TreeInfo> WriteTransaction::trees() {
+  return tree::list_trees(state_->context());
+}
 
 Savepoint WriteTransaction::savepoint() {
   const auto context = state_->context();
@@ -116,7 +129,9 @@ void WriteTransaction::release(Savepoint savepoint) {
   state_->context().sink->release(txn::SavepointId{savepoint.id});
 }
 
-std::uint64_t WriteTransaction::commit() { return commit(state_->engine.options().durability); }
+std::uint64_t WriteTransaction::commit() {
+  return commit(state_->engine.options().durability);
+}
 
 std::uint64_t WriteTransaction::commit(Durability durability) {
   const CommitNumber commit = state_->commit();
@@ -143,8 +158,14 @@ CommitTicket::CommitTicket(CommitTicket&&) noexcept = default;
 CommitTicket& CommitTicket::operator=(CommitTicket&&) noexcept = default;
 CommitTicket::~CommitTicket() = default;
 
-std::uint64_t CommitTicket::commit_number() const { return state_->commit.value; }
-bool CommitTicket::durable() const { return state_->engine.is_durable(state_->commit); }
-void CommitTicket::wait() { state_->engine.wait_durable(state_->commit); }
+std::uint64_t CommitTicket::commit_number() const {
+  return state_->commit.value;
+}
+bool CommitTicket::durable() const {
+  return state_->engine.is_durable(state_->commit);
+}
+void CommitTicket::wait() {
+  state_->engine.wait_durable(state_->commit);
+}
 
 }  // namespace coffer

@@ -50,15 +50,19 @@ class NumberSet {
 void insert_run(NumberSet& set, pager::SlotRun run, const char* what) {
   for (std::uint32_t i = 0; i < run.count; ++i) {
     if (!set.insert(run.first.value + i)) {
-      throw Corrupted(fmt::format("slot {} is used twice ({}); restore from a backup and report this",
-                                  run.first.value + i, what));
+      throw Corrupted(
+          fmt::format("slot {} is used twice ({}); restore from a backup and report this",
+                      run.first.value + i, what));
     }
   }
 }
 
-void compare(const NumberSet& found, const NumberSet& expected, const char* unknown, const char* lost) {
-  if (const auto n = found.first_not_in(expected)) throw Corrupted(fmt::format(fmt::runtime(unknown), *n));
-  if (const auto n = expected.first_not_in(found)) throw Corrupted(fmt::format(fmt::runtime(lost), *n));
+void compare(const NumberSet& found, const NumberSet& expected, const char* unknown,
+             const char* lost) {
+  if (const auto n = found.first_not_in(expected))
+    throw Corrupted(fmt::format(fmt::runtime(unknown), *n));
+  if (const auto n = expected.first_not_in(found))
+    throw Corrupted(fmt::format(fmt::runtime(lost), *n));
 }
 
 }  // namespace
@@ -104,20 +108,21 @@ void Engine::check(CheckReport& report,
 
   NumberSet reached;
   NumberSet run_slots;
-  walk_trees(*view, {.page =
-                         [&](PageId page) {
-                           if (!reached.insert(page.value)) {
-                             throw Corrupted(fmt::format(
-                                 "page {} is referred to twice; restore from a backup and report this",
-                                 page.value));
-                           }
-                           ++report.logical_pages;
-                         },
-                     .run =
-                         [&](pager::SlotRun run) {
-                           insert_run(run_slots, run, "by a large value");
-                           ++report.value_chunks;
-                         }});
+  walk_trees(*view,
+             {.page =
+                  [&](PageId page) {
+                    if (!reached.insert(page.value)) {
+                      throw Corrupted(fmt::format(
+                          "page {} is referred to twice; restore from a backup and report this",
+                          page.value));
+                    }
+                    ++report.logical_pages;
+                  },
+              .run =
+                  [&](pager::SlotRun run) {
+                    insert_run(run_slots, run, "by a large value");
+                    ++report.value_chunks;
+                  }});
   compare(reached, pages, "page {} is referred to but not in the page table",
           "page {} is in the page table but nothing refers to it");
 
@@ -133,7 +138,8 @@ void Engine::check(CheckReport& report,
     }
   }
   for (std::uint64_t n = 0; n < core.page_file->slot_count(); ++n) {
-    if (run_slots.contains(n)) insert_run(page_slots, {SlotId{n}, 1}, "by a large value and a page");
+    if (run_slots.contains(n))
+      insert_run(page_slots, {SlotId{n}, 1}, "by a large value and a page");
   }
   compare(marked, page_slots, "slot {} is marked as used but nothing refers to it",
           "slot {} is referred to but marked as free");

@@ -175,8 +175,8 @@ void WriteView::log(Plan& plan) {
                                          .tag = ref.tag});
     } else if (entry.kind == Plan::Kind::image) {
       const std::size_t used = copy_used(core_.frames->bytes(page.frame), room);
-      journal.add(journal::PageImage{
-          .page = entry.id, .is_new = page.is_new, .used = room.first(used)});
+      journal.add(
+          journal::PageImage{.page = entry.id, .is_new = page.is_new, .used = room.first(used)});
     } else {
       const std::size_t size = gather(entry.mask, core_.frames->bytes(page.frame), room);
       journal.add(journal::PageDelta{
@@ -184,12 +184,13 @@ void WriteView::log(Plan& plan) {
     }
   }
   for (const OwnRun& own : own_runs_) {
-    if (!own.freed) journal.add(journal::RunAllocated{.first = own.run.first, .slots = own.run.count});
+    if (!own.freed)
+      journal.add(journal::RunAllocated{.first = own.run.first, .slots = own.run.count});
   }
   for (const FreedRun& gone : freed_runs_) {
     if (gone.own) continue;
-    journal.add(journal::RunFreed{
-        .first = gone.run.first, .slots = gone.run.count, .born = gone.born});
+    journal.add(
+        journal::RunFreed{.first = gone.run.first, .slots = gone.run.count, .born = gone.born});
   }
   plan.logged = journal.finish({.catalog_root = catalog_root_, .next_value_id = next_value_id_},
                                Lsn{core_.durable_position.load(std::memory_order_acquire)});

@@ -24,8 +24,8 @@ platform::LockPolicy policy_of(const Options& options) {
 LockedBudget divide_budget(std::uint64_t locked_bytes_max, std::size_t chunk_stride) {
   constexpr std::uint64_t kLeast = 512 * 1024;
   if (locked_bytes_max < kLeast) {
-    throw InvalidArgument(
-        fmt::format("locked_bytes_max is {} bytes; a store needs at least {}", locked_bytes_max, kLeast));
+    throw InvalidArgument(fmt::format("locked_bytes_max is {} bytes; a store needs at least {}",
+                                      locked_bytes_max, kLeast));
   }
   LockedBudget budget;
   budget.heap_bytes = std::clamp<std::uint64_t>(locked_bytes_max / 32, 32 * 1024, 1024 * 1024);
@@ -83,7 +83,8 @@ void Core::build(crypto::OpenedKeyHeader&& opened, pager::Superblock found,
   auto& memory = platform.memory();
   heap = std::make_unique<platform::LockedHeap>(memory, budget.heap_bytes, policy, "small buffers",
                                                 excluded);
-  chunks = std::make_unique<pager::ChunkPool>(memory, chunk_stride, budget.chunks_max, policy, excluded);
+  chunks =
+      std::make_unique<pager::ChunkPool>(memory, chunk_stride, budget.chunks_max, policy, excluded);
   staging = chunks->take();
   frames = std::make_unique<pager::FramePool>(
       memory, pager::FramePool::Config{.page_bytes = page_bytes,
@@ -114,8 +115,9 @@ void Core::build(crypto::OpenedKeyHeader&& opened, pager::Superblock found,
 
 void Core::check_alive() const {
   if (platform.forked()) {
-    throw Error("this store was opened before a fork; a child process must open it itself, after the "
-                "parent has closed it");
+    throw Error(
+        "this store was opened before a fork; a child process must open it itself, after the "
+        "parent has closed it");
   }
 }
 
@@ -209,7 +211,8 @@ void Core::write_slots(const std::vector<pager::SlotRun>& runs,
   std::size_t next = 0;
   for (const pager::SlotRun& run : runs) {
     for (std::uint32_t done = 0; done < run.count;) {
-      const auto batch = static_cast<std::uint32_t>(std::min<std::size_t>(per_write, run.count - done));
+      const auto batch =
+          static_cast<std::uint32_t>(std::min<std::size_t>(per_write, run.count - done));
       for (std::uint32_t i = 0; i < batch; ++i) {
         const std::span slot = std::span(buffer).subspan(std::size_t{i} * page_bytes, page_bytes);
         const SealedPage& page = *pages[next++];

@@ -150,12 +150,13 @@ struct Core {
   std::unique_ptr<PageSealer> sealer;
   Snapshots snapshots;
   pager::ChunkBuffer staging;
-  std::unique_ptr<journal::JournalWriter> journal;  ///< absent when read-only or before the first write
+  std::unique_ptr<journal::JournalWriter>
+      journal;  ///< absent when read-only or before the first write
 
   WriterTurn writer_turn;
 
   std::mutex checkpoint_mutex;
-  pager::Superblock superblock;               ///< in force; under checkpoint_mutex and publish_mutex
+  pager::Superblock superblock;  ///< in force; under checkpoint_mutex and publish_mutex
   std::atomic<bool> last_checkpoint_failed{false};
 
   std::mutex publish_mutex;
@@ -165,15 +166,15 @@ struct Core {
   std::atomic<std::uint64_t> installs{0};
   std::atomic<std::uint64_t> checkpoint_position{0};
   std::atomic<std::uint64_t> journal_position{0};  ///< behind the last commit mark
-  StoreState state;                                 ///< as of latest_commit
+  StoreState state;                                ///< as of latest_commit
   std::atomic<std::uint64_t> catalog_root{0};
-  std::atomic<std::uint64_t> catalog_commit{0};     ///< the commit that made it
+  std::atomic<std::uint64_t> catalog_commit{0};  ///< the commit that made it
   std::vector<FreedPage> freed_pages;
-  PageId search_from{1};                            ///< where the search for empty table entries goes on
+  PageId search_from{1};  ///< where the search for empty table entries goes on
   std::vector<RunChange> run_changes;
-  std::vector<RunChange> journal_holds;             ///< (T4) with the commit that named each
+  std::vector<RunChange> journal_holds;  ///< (T4) with the commit that named each
   std::vector<RetiredRun> retired_runs;
-  journal::Generation generation{};                 ///< of the journal being written
+  journal::Generation generation{};  ///< of the journal being written
 
   std::mutex sync_mutex;
   std::condition_variable synced;

@@ -88,14 +88,15 @@ void Engine::create(platform::Platform& platform, const platform::Path& path, co
   }
   const platform::Path parent = parent_of(place);
   if (!files.is_directory(parent)) {
-    throw InvalidArgument(fmt::format("there is no directory {} to create the store in", parent.string()));
+    throw InvalidArgument(
+        fmt::format("there is no directory {} to create the store in", parent.string()));
   }
   std::array<std::byte, 8> random;
   platform.entropy().fill(random);
   std::uint64_t suffix = 0;
   std::memcpy(&suffix, random.data(), sizeof suffix);
-  const StoreFiles beside{
-      parent / fmt::format(".{}.creating-{:016x}", place.filename().string(), suffix)};
+  const StoreFiles beside{parent /
+                          fmt::format(".{}.creating-{:016x}", place.filename().string(), suffix)};
   const auto policy = options.memory_locking == MemoryLocking::abort
                           ? platform::LockPolicy::abort
                           : platform::LockPolicy::proceed_unlocked;

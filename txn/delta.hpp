@@ -47,7 +47,8 @@ void for_each_block(std::uint64_t mask, std::size_t content_bytes, Visit&& visit
   return mask;
 }
 
-inline std::size_t gather(std::uint64_t mask, std::span<const std::byte> page, std::span<std::byte> out) {
+inline std::size_t gather(std::uint64_t mask, std::span<const std::byte> page,
+                          std::span<std::byte> out) {
   std::size_t at = 0;
   for_each_block(mask, page.size(), [&](std::size_t begin, std::size_t length) {
     std::memcpy(out.data() + at, page.data() + begin, length);
@@ -56,7 +57,8 @@ inline std::size_t gather(std::uint64_t mask, std::span<const std::byte> page, s
   return at;
 }
 
-inline void scatter(std::uint64_t mask, std::span<const std::byte> blocks, std::span<std::byte> page) {
+inline void scatter(std::uint64_t mask, std::span<const std::byte> blocks,
+                    std::span<std::byte> page) {
   std::size_t at = 0;
   for_each_block(mask, page.size(), [&](std::size_t begin, std::size_t length) {
     std::memcpy(page.data() + begin, blocks.data() + at, length);

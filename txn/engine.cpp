@@ -53,12 +53,14 @@ void Engine::open_files(const Key* key) {
                           ? platform::LockPolicy::abort
                           : platform::LockPolicy::proceed_unlocked;
   if (!files.is_directory(core.files.directory)) {
-    throw InvalidArgument(fmt::format("{} is not a store: there is no such directory; create one first",
-                                      core.files.directory.string()));
+    throw InvalidArgument(
+        fmt::format("{} is not a store: there is no such directory; create one first",
+                    core.files.directory.string()));
   }
   if (!files.exists(core.files.keys())) {
-    throw Corrupted(fmt::format("{} is not a store, or its file 'keys' is missing; restore from a backup",
-                                core.files.directory.string()));
+    throw Corrupted(
+        fmt::format("{} is not a store, or its file 'keys' is missing; restore from a backup",
+                    core.files.directory.string()));
   }
   core.lock = files.lock(core.files.lock(), core.options.read_only);
   const auto mode =
@@ -223,7 +225,8 @@ void Engine::checkpoint() {
   core_->check_alive();
   if (closed_) throw InvalidArgument("the store is closed");
   if (core_->options.read_only) {
-    throw InvalidArgument("the store was opened read-only; open it for writing to make a checkpoint");
+    throw InvalidArgument(
+        "the store was opened read-only; open it for writing to make a checkpoint");
   }
   make_checkpoint(*core_);
 }
@@ -237,8 +240,9 @@ Anchor Engine::anchor() const {
   if (durable > now.commit) note_opening(now, *core.keys, core.generation, now.commit.next());
   const auto anchor = anchor_of(now, *core.keys, durable);
   if (!anchor) {
-    throw Corrupted(fmt::format("the history in {} cannot be; restore from a backup and report this",
-                                core.files.superblock().string()));
+    throw Corrupted(
+        fmt::format("the history in {} cannot be; restore from a backup and report this",
+                    core.files.superblock().string()));
   }
   return *anchor;
 }

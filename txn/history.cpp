@@ -51,36 +51,40 @@ std::optional<Anchor> anchor_of(const pager::Superblock& superblock, const crypt
     chain = extend(keys, chain, opening);
     in_force = opening;
   }
-  const crypto::Hash history = keys.anchor_hash({Bytes("anchor"), superblock.instance,
-                                                 little_endian(commit.value), chain,
-                                                 in_force.generation});
+  const crypto::Hash history =
+      keys.anchor_hash({Bytes("anchor"), superblock.instance, little_endian(commit.value), chain,
+                        in_force.generation});
   std::copy(history.begin(), history.end(), anchor.history.begin());
   return anchor;
 }
 
-void check_anchor(const pager::Superblock& superblock, const crypto::KeyRing& keys, CommitNumber last,
-                  const Anchor& anchor) {
+void check_anchor(const pager::Superblock& superblock, const crypto::KeyRing& keys,
+                  CommitNumber last, const Anchor& anchor) {
   if (anchor.instance != superblock.instance) {
     throw Conflict(
-        "the anchor belongs to another instance of this store; if this copy was restored on purpose, "
+        "the anchor belongs to another instance of this store; if this copy was restored on "
+        "purpose, "
         "open it without the anchor and keep its new one");
   }
   if (anchor.commit > last.value) {
-    throw Conflict(fmt::format(
-        "the store ends at commit {}, before the anchor's commit {}: it was rolled back or cut; restore "
-        "the newest copy, or open it without the anchor to accept the loss",
-        last.value, anchor.commit));
+    throw Conflict(
+        fmt::format("the store ends at commit {}, before the anchor's commit {}: it was rolled "
+                    "back or cut; restore "
+                    "the newest copy, or open it without the anchor to accept the loss",
+                    last.value, anchor.commit));
   }
   const auto here = anchor_of(superblock, keys, CommitNumber{anchor.commit});
   if (!here) {
-    throw Conflict(fmt::format(
-        "the anchor's commit {} is older than the history that the store keeps ({} openings); open it "
-        "without the anchor once and keep its new one",
-        anchor.commit, pager::kOpeningsMax));
+    throw Conflict(
+        fmt::format("the anchor's commit {} is older than the history that the store keeps ({} "
+                    "openings); open it "
+                    "without the anchor once and keep its new one",
+                    anchor.commit, pager::kOpeningsMax));
   }
   if (!(*here == anchor)) {
     throw Conflict(fmt::format(
-        "the store's history does not pass through the anchor's commit {}: this is a copy that went "
+        "the store's history does not pass through the anchor's commit {}: this is a copy that "
+        "went "
         "another way; restore the right one, or open it without the anchor to accept this one",
         anchor.commit));
   }

@@ -32,7 +32,7 @@ void note_opening(pager::Superblock& superblock, const crypto::KeyRing& keys,
                                               const crypto::KeyRing& keys, CommitNumber commit);
 
 /// Raises Conflict unless the history up to `last` passes through `anchor`.
-void check_anchor(const pager::Superblock& superblock, const crypto::KeyRing& keys, CommitNumber last,
-                  const Anchor& anchor);
+void check_anchor(const pager::Superblock& superblock, const crypto::KeyRing& keys,
+                  CommitNumber last, const Anchor& anchor);
 
 }  // namespace coffer::txn

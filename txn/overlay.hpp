@@ -39,7 +39,7 @@ class Overlay {
  public:
   struct Node {
     CommitNumber born{};
-    bool present = false;       ///< false: the page was freed
+    bool present = false;  ///< false: the page was freed
     PageVersion version;
     std::unique_ptr<Node> older;
   };

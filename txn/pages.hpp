@@ -73,9 +73,7 @@ class MutablePage {
     return bytes_.subspan(offset, length);
   }
   /// Writes all of the header but `version`.
-  void set_header(const PageHeader& h) {
-    std::memcpy(write(0, 8).data(), &h, 8);
-  }
+  void set_header(const PageHeader& h) { std::memcpy(write(0, 8).data(), &h, 8); }
 
  private:
   PagePin pin_;
@@ -85,8 +83,8 @@ class MutablePage {
 
 /// Where a chunk of a large value lies: the reference that its holder keeps (in a page) and that opens it.
 struct ChunkRef {
-  SlotId first_slot;                 ///< of the run; below 2^48
-  std::uint32_t sealed_bytes = 0;    ///< plaintext length, 1 to chunk_bytes()
+  SlotId first_slot;               ///< of the run; below 2^48
+  std::uint32_t sealed_bytes = 0;  ///< plaintext length, 1 to chunk_bytes()
   Epoch epoch{};
   std::array<std::byte, 16> tag{};
 };

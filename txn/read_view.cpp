@@ -43,17 +43,16 @@ void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, c
   const crypto::Sealer* sealer = core.keys->pages(ref.epoch.value);
   if (sealer == nullptr || ref.sealed_bytes == 0 ||
       ref.sealed_bytes > pager::chunk_bytes(core.page_bytes)) {
-    pager::raise_damaged(core.keys->suite(), fmt::format("the reference to chunk {} of value {} cannot be",
-                                                         index, value_id));
+    pager::raise_damaged(
+        core.keys->suite(),
+        fmt::format("the reference to chunk {} of value {} cannot be", index, value_id));
   }
   crypto::Nonce nonce;
   core.page_file->read(ref.first_slot, nonce, out);
-  if (!sealer->open(out, out, ref.tag,
-                    {.role = crypto::Role::value_chunk,
-                     .epoch = ref.epoch.value,
-                     .a = value_id,
-                     .b = index},
-                    nonce)) {
+  if (!sealer->open(
+          out, out, ref.tag,
+          {.role = crypto::Role::value_chunk, .epoch = ref.epoch.value, .a = value_id, .b = index},
+          nonce)) {
     pager::raise_damaged(core.keys->suite(),
                          fmt::format("chunk {} of value {} in slot {} of {} does not verify", index,
                                      value_id, ref.first_slot.value, core.files.pages().string()));
@@ -87,7 +86,9 @@ PagePin ReadView::pin_slowly(PageId id) {
   return {*core_.frames, shared.frame, id, core_.frames->bytes(shared.frame)};
 }
 
-std::size_t ReadView::chunk_bytes() const { return pager::chunk_bytes(core_.page_bytes); }
+std::size_t ReadView::chunk_bytes() const {
+  return pager::chunk_bytes(core_.page_bytes);
+}
 
 void ReadView::read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
                           std::span<std::byte> out) {

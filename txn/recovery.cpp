@@ -79,7 +79,8 @@ class Replayer final : public journal::RecordVisitor {
     const auto bytes = core_.frames->bytes(frame);
     if (record.used.size() > bytes.size()) impossible(record.page, "an image larger than a page");
     std::copy(record.used.begin(), record.used.end(), bytes.begin());
-    if (!spread_used(bytes, record.used.size())) impossible(record.page, "an image with a bad header");
+    if (!spread_used(bytes, record.used.size()))
+      impossible(record.page, "an image with a bad header");
     add(record.page, seal(record.page, bytes), record.is_new);
   }
 
@@ -147,9 +148,10 @@ class Replayer final : public journal::RecordVisitor {
 
  private:
   [[noreturn]] void impossible(PageId page, const std::string& what) const {
-    throw Corrupted(fmt::format("the journal of {} verifies but holds {} (page {}, commit {}); restore from "
-                                "a backup and report this",
-                                core_.files.directory.string(), what, page.value, commit_.value));
+    throw Corrupted(
+        fmt::format("the journal of {} verifies but holds {} (page {}, commit {}); restore from "
+                    "a backup and report this",
+                    core_.files.directory.string(), what, page.value, commit_.value));
   }
 
   PageVersion seal(PageId page, std::span<std::byte> bytes) {
@@ -165,7 +167,8 @@ class Replayer final : public journal::RecordVisitor {
     prepared_.versions.emplace_back(page, std::move(node));
     prepared_.bases.emplace_back();
     // A number that was freed before is in use again.
-    if (is_new) std::erase_if(core_.freed_pages, [page](const FreedPage& f) { return f.page == page; });
+    if (is_new)
+      std::erase_if(core_.freed_pages, [page](const FreedPage& f) { return f.page == page; });
     core_.state.next_page = std::max(core_.state.next_page, page.next());
   }
 
@@ -175,7 +178,8 @@ class Replayer final : public journal::RecordVisitor {
     auto versions = core_.overlay->changed(core_.superblock.commit, commit_);
     std::erase_if(versions, [](const auto& v) { return !v.present || v.version.has_slot; });
     core_.write_out(versions, Hold::transaction);
-    for (const auto& v : versions) core_.ledger->release({v.version.ref.slot, 1}, Hold::transaction);
+    for (const auto& v : versions)
+      core_.ledger->release({v.version.ref.slot, 1}, Hold::transaction);
   }
 
   Core& core_;

@@ -69,9 +69,10 @@ PageVersion PageSealer::seal(PageId page, std::span<std::byte> frame, CommitNumb
   std::memmove(frame.data() + header.gap_begin, frame.data() + header.gap_end, tail);
   const Epoch epoch{keys_->current_epoch()};
   PageVersion result;
-  result.ref.tag = keys_->pages(epoch.value)->seal(
-      sealed->ciphertext(), frame.first(used),
-      {.role = crypto::Role::page, .epoch = epoch.value, .a = page.value}, sealed->nonce);
+  result.ref.tag = keys_->pages(epoch.value)
+                       ->seal(sealed->ciphertext(), frame.first(used),
+                              {.role = crypto::Role::page, .epoch = epoch.value, .a = page.value},
+                              sealed->nonce);
   std::memmove(frame.data() + header.gap_end, frame.data() + header.gap_begin, tail);
   result.ref.sealed_bytes = static_cast<std::uint32_t>(used);
   result.ref.epoch = epoch;
@@ -83,8 +84,9 @@ void PageSealer::open(PageId page, const PageVersion& version, std::span<std::by
   const std::size_t used = version.ref.sealed_bytes;
   const crypto::Sealer* sealer = keys_->pages(version.ref.epoch.value);
   if (sealer == nullptr || used < kPageHeaderBytes || used > content_bytes_) {
-    pager::raise_damaged(keys_->suite(), fmt::format("the reference to page {} cannot be (epoch {}, {} bytes)",
-                                                     page.value, version.ref.epoch.value, used));
+    pager::raise_damaged(keys_->suite(),
+                         fmt::format("the reference to page {} cannot be (epoch {}, {} bytes)",
+                                     page.value, version.ref.epoch.value, used));
   }
   const auto body = frame.first(used);
   crypto::Nonce nonce;
@@ -102,9 +104,10 @@ void PageSealer::open(PageId page, const PageVersion& version, std::span<std::by
                                      version.ref.slot.value, file_->path().string()));
   }
   if (!spread_used(frame, used)) {
-    throw Corrupted(fmt::format("page {} in slot {} of {} verifies but has an impossible header; "
-                                "restore from a backup and report this",
-                                page.value, version.ref.slot.value, file_->path().string()));
+    throw Corrupted(
+        fmt::format("page {} in slot {} of {} verifies but has an impossible header; "
+                    "restore from a backup and report this",
+                    page.value, version.ref.slot.value, file_->path().string()));
   }
 }
 

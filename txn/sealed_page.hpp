@@ -34,7 +34,7 @@ class SealedPage {
 
 /// One version of a page, wherever its ciphertext is: in a slot, in memory, or (for a moment) both.
 struct PageVersion {
-  pager::SlotRef ref;                        ///< slot is meaningful only if has_slot
+  pager::SlotRef ref;  ///< slot is meaningful only if has_slot
   bool has_slot = false;
   std::shared_ptr<const SealedPage> buffer;  ///< empty once it stands in its slot
 };

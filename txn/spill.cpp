@@ -60,7 +60,8 @@ bool WriteView::spill_some() {
 void WriteView::write_spilled(bool all) {
   std::vector<std::pair<PageId, Page*>> out;
   for (auto& [id, page] : pages_) {
-    if (page.sealed_valid && !page.sealed.has_slot && (all ? page.by_reference : page.frame == kNoFrame)) {
+    if (page.sealed_valid && !page.sealed.has_slot &&
+        (all ? page.by_reference : page.frame == kNoFrame)) {
       out.emplace_back(id, &page);
     }
   }

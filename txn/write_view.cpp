@@ -25,9 +25,13 @@ WriteView::WriteView(Core& core)
   commit_ = snapshot_.next();
 }
 
-WriteView::~WriteView() { rollback(); }
+WriteView::~WriteView() {
+  rollback();
+}
 
-std::size_t WriteView::chunk_bytes() const { return pager::chunk_bytes(core_.page_bytes); }
+std::size_t WriteView::chunk_bytes() const {
+  return pager::chunk_bytes(core_.page_bytes);
+}
 
 // --- Frames ---------------------------------------------------------------------------------------------
 
@@ -207,7 +211,8 @@ PageId WriteView::find_page_number() {
   }
   // Only numbers below what the table covers can be found there; those that commits since have taken have
   // a chain in the overlay.
-  while (const auto found = core_.metadata->find_empty(core_.search_from, core_.superblock.next_page)) {
+  while (const auto found =
+             core_.metadata->find_empty(core_.search_from, core_.superblock.next_page)) {
     core_.search_from = found->next();
     if (core_.overlay->knows(*found) || pages_.contains(*found)) continue;
     if (lowest_found_ == kNoPage || *found < lowest_found_) lowest_found_ = *found;
@@ -261,7 +266,8 @@ void WriteView::free(PageId id) {
       core_.frames->leave(entry->frame);
       map_.forget(id);
     }
-    if (!levels_.empty()) levels_.back().undo.push_back({.page = id, .existed = false, .before = {}});
+    if (!levels_.empty())
+      levels_.back().undo.push_back({.page = id, .existed = false, .before = {}});
     mine->second.level = static_cast<std::uint32_t>(levels_.size());
   } else {
     Page& page = mine->second;
@@ -285,7 +291,9 @@ void WriteView::set_catalog_root(PageId id) {
   ++changes_;
 }
 
-std::uint64_t WriteView::new_value_id() { return next_value_id_++; }
+std::uint64_t WriteView::new_value_id() {
+  return next_value_id_++;
+}
 
 // --- Large values ---------------------------------------------------------------------------------------
 
@@ -299,15 +307,15 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
 
   const crypto::Nonce nonce = nonces_.next();
   const Epoch epoch{core_.keys->current_epoch()};
-  const std::span body = std::span(chunk_ciphertext_).subspan(crypto::kNonceBytes, plaintext.size());
+  const std::span body =
+      std::span(chunk_ciphertext_).subspan(crypto::kNonceBytes, plaintext.size());
   ChunkRef ref;
-  ref.tag = core_.keys->pages(epoch.value)
-                ->seal(body, plaintext,
-                       {.role = crypto::Role::value_chunk,
-                        .epoch = epoch.value,
-                        .a = value_id,
-                        .b = index},
-                       nonce);
+  ref.tag =
+      core_.keys->pages(epoch.value)
+          ->seal(
+              body, plaintext,
+              {.role = crypto::Role::value_chunk, .epoch = epoch.value, .a = value_id, .b = index},
+              nonce);
   std::copy(nonce.begin(), nonce.end(), chunk_ciphertext_.begin());
   crypto::Filler filler(core_.platform.entropy());
   filler.fill(std::span(chunk_ciphertext_).subspan(crypto::kNonceBytes + plaintext.size()));

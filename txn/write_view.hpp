@@ -71,12 +71,12 @@ class WriteView final : public PageSink {
   struct Page {
     pager::FrameIndex frame = pager::kNoFrame;
     bool freed = false;
-    bool is_new = false;          ///< no version before this transaction
-    bool sealed_valid = false;    ///< `sealed` is the page's content
-    bool by_reference = false;    ///< the commit logs where it lies, not what it holds
-    std::uint32_t level = 0;      ///< savepoints that were open at the last change
+    bool is_new = false;        ///< no version before this transaction
+    bool sealed_valid = false;  ///< `sealed` is the page's content
+    bool by_reference = false;  ///< the commit logs where it lies, not what it holds
+    std::uint32_t level = 0;    ///< savepoints that were open at the last change
     DirtyBlocks dirty;
-    CommitNumber base{};          ///< PageHeader::version of the version before
+    CommitNumber base{};  ///< PageHeader::version of the version before
     PageVersion sealed;
   };
   using Pages = std::unordered_map<PageId, Page>;
@@ -84,8 +84,8 @@ class WriteView final : public PageSink {
   /// What rollback_to needs of one page.
   struct Undo {
     PageId page{};
-    bool existed = false;   ///< was in pages_ before
-    Page before;            ///< without a frame; sealed_valid unless freed
+    bool existed = false;  ///< was in pages_ before
+    Page before;           ///< without a frame; sealed_valid unless freed
   };
   struct Level {
     std::vector<Undo> undo;
@@ -101,7 +101,7 @@ class WriteView final : public PageSink {
   struct FreedRun {
     pager::SlotRun run;
     CommitNumber born{};
-    bool own = false;       ///< written by this transaction
+    bool own = false;  ///< written by this transaction
   };
 
   // write_view.cpp
@@ -142,7 +142,7 @@ class WriteView final : public PageSink {
   crypto::NonceRun nonces_;
   PageMap map_;
   Pages pages_;
-  std::deque<PageId> resident_;          ///< candidates for spilling, oldest first; may name others too
+  std::deque<PageId> resident_;  ///< candidates for spilling, oldest first; may name others too
   std::uint32_t private_frames_ = 0;
   std::uint64_t spilled_in_memory_ = 0;  ///< bytes
   std::uint64_t changes_ = 0;
@@ -150,8 +150,8 @@ class WriteView final : public PageSink {
   PageId catalog_root_{};
   PageId next_page_{};
   std::uint64_t next_value_id_ = 0;
-  std::vector<FreedPage> taken_;         ///< page numbers that came from core.freed_pages
-  PageId lowest_found_{};                ///< lowest number found empty in the table; 0: none
+  std::vector<FreedPage> taken_;  ///< page numbers that came from core.freed_pages
+  PageId lowest_found_{};         ///< lowest number found empty in the table; 0: none
 
   std::vector<OwnRun> own_runs_;
   std::unordered_map<std::uint64_t, std::size_t> own_run_at_;  ///< first slot -> index in own_runs_

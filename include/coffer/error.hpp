@@ -51,10 +51,10 @@ class COFFER_API Corrupted : public Error {
 class COFFER_API MemoryLockError : public Error {
  public:
   struct Numbers {
-    std::uint64_t requested_bytes = 0;      ///< what this operation wanted to lock
-    std::uint64_t locked_bytes = 0;         ///< what this process had locked, in Coffer's own account
-    std::uint64_t soft_limit_bytes = 0;     ///< RLIMIT_MEMLOCK, soft; UINT64_MAX is unlimited
-    std::uint64_t hard_limit_bytes = 0;     ///< RLIMIT_MEMLOCK, hard; UINT64_MAX is unlimited
+    std::uint64_t requested_bytes = 0;   ///< what this operation wanted to lock
+    std::uint64_t locked_bytes = 0;      ///< what this process had locked, in Coffer's own account
+    std::uint64_t soft_limit_bytes = 0;  ///< RLIMIT_MEMLOCK, soft; UINT64_MAX is unlimited
+    std::uint64_t hard_limit_bytes = 0;  ///< RLIMIT_MEMLOCK, hard; UINT64_MAX is unlimited
     std::uint64_t sufficient_limit_bytes = 0;  ///< a limit under which this operation succeeds
   };
   MemoryLockError(const std::string& message, const Numbers& numbers)

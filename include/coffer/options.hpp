@@ -47,7 +47,7 @@ struct CreateOptions {
 };
 
 struct Options {
-  bool read_only = false;               ///< nothing is written, not even to repair
+  bool read_only = false;                    ///< nothing is written, not even to repair
   Durability durability = Durability::full;  ///< of commits that do not say otherwise
   MemoryLocking memory_locking = MemoryLocking::abort;
   /// Most locked memory that this store takes, 512 KiB or more.  Taken in steps as it is needed;

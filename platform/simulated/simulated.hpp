@@ -19,18 +19,28 @@ namespace coffer::platform {
 
 /// What becomes of writes that no sync had made durable when the power went.
 enum class CutOutcome {
-  nothing_lands,      ///< only what was synced is there
-  everything_lands,   ///< as if all had been synced
-  random_sectors,     ///< each 512-byte sector of each write lands or not (seeded)
-  torn_blocks,        ///< as random_sectors, and some 4 KiB blocks with unsynced sectors hold garbage
-  random_writes,      ///< each write lands whole or not at all (reordering)
-  prefix_then_torn,   ///< writes land in order up to a point, the last one only in part
+  nothing_lands,     ///< only what was synced is there
+  everything_lands,  ///< as if all had been synced
+  random_sectors,    ///< each 512-byte sector of each write lands or not (seeded)
+  torn_blocks,    ///< as random_sectors, and some 4 KiB blocks with unsynced sectors hold garbage
+  random_writes,  ///< each write lands whole or not at all (reordering)
+  prefix_then_torn,  ///< writes land in order up to a point, the last one only in part
 };
 
 /// One thing that the machine was asked to do that changes its disk: counted, and a place to cut.
 struct SimulatedStep {
-  enum class Kind { write, sync, allocate, truncate, punch, create, rename, remove, make_directory,
-                    sync_directory } kind;
+  enum class Kind {
+    write,
+    sync,
+    allocate,
+    truncate,
+    punch,
+    create,
+    rename,
+    remove,
+    make_directory,
+    sync_directory
+  } kind;
   std::string path;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;

@@ -141,7 +141,8 @@ TEST_CASE("Openings that no longer fit the superblock are folded, and then no lo
   for (std::size_t i = 0; i < anchors.size(); ++i) {
     CAPTURE(i);
     if (i < 10) {
-      CHECK_THROWS_AS(check_anchor(superblock, *header.keys, superblock.commit, anchors[i]), Conflict);
+      CHECK_THROWS_AS(check_anchor(superblock, *header.keys, superblock.commit, anchors[i]),
+                      Conflict);
     } else {
       check_anchor(superblock, *header.keys, superblock.commit, anchors[i]);
       Anchor other = anchors[i];

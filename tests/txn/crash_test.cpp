@@ -24,10 +24,10 @@ struct State {
 };
 
 struct Workload {
-  std::vector<State> states;                  // by commit number
-  std::vector<std::uint64_t> acknowledged_at; // step by which commit i was acknowledged; 0: never
+  std::vector<State> states;                   // by commit number
+  std::vector<std::uint64_t> acknowledged_at;  // step by which commit i was acknowledged; 0: never
   std::vector<std::uint64_t> begun_at;
-  std::uint64_t created_at = 0;               // steps of the creation
+  std::uint64_t created_at = 0;  // steps of the creation
 };
 
 Options crash_options() {
@@ -52,7 +52,8 @@ Workload run(SimulatedPlatform& machine, const Key& key, std::uint64_t seed, int
     State next = work.states.back();
     auto view = engine->begin_write(true);
     // Now and then a transaction that must spill, and so is logged by reference.
-    test::change_some(*view, next.pages, rng, rng() % 40 == 0 ? 120 : 1 + static_cast<int>(rng() % 4));
+    test::change_some(*view, next.pages, rng,
+                      rng() % 40 == 0 ? 120 : 1 + static_cast<int>(rng() % 4));
     if (next.pages.size() > 60) {
       while (next.pages.size() > 30) {
         view->free(next.pages.begin()->first);
@@ -134,7 +135,8 @@ TEST_CASE("Power cut after every step: recovery is right, also when cut itself")
       const std::uint64_t recovery_steps = after->steps();
       for (std::uint64_t inner = 0; inner <= recovery_steps; ++inner) {
         CAPTURE(inner);
-        const auto again = after->cut_at(inner, kOutcomes[(o + inner) % kOutcomes.size()], seed + inner);
+        const auto again =
+            after->cut_at(inner, kOutcomes[(o + inner) % kOutcomes.size()], seed + inner);
         judge(*again, key, work, step);
         ++nested;
       }

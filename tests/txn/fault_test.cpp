@@ -65,20 +65,20 @@ void scenario(SimulatedPlatform& machine, const Key& key, Progress& progress) {
 }
 
 /// Runs the scenario with the `n`th `what` failing; true when nothing failed any more.
-bool run_with_fault(const SimulatedPlatform& prepared, const Key& key, const State& before, What what,
-                    std::uint64_t n) {
+bool run_with_fault(const SimulatedPlatform& prepared, const Key& key, const State& before,
+                    What what, std::uint64_t n) {
   const auto machine = prepared.copy();
   Progress progress{before, before};
   std::uint64_t left = n;
   bool fired = false;
   if (what == What::system_call) {
-    machine->set_fault([&](const char* operation, const platform::Path& path, std::uint64_t,
-                           std::uint64_t) {
-      if (left != 0 && --left == 0) {
-        fired = true;
-        throw IoError("injected", operation, path, 5);
-      }
-    });
+    machine->set_fault(
+        [&](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
+          if (left != 0 && --left == 0) {
+            fired = true;
+            throw IoError("injected", operation, path, 5);
+          }
+        });
   } else if (what == What::lock) {
     machine->set_lock_fault([&](std::uint64_t) {
       if (left != 0 && --left == 0) {
@@ -122,7 +122,8 @@ bool run_with_fault(const SimulatedPlatform& prepared, const Key& key, const Sta
   return !fired;
 }
 
-TEST_CASE("Whatever fails at the Nth time, the store keeps what was acknowledged and leaks nothing") {
+TEST_CASE(
+    "Whatever fails at the Nth time, the store keeps what was acknowledged and leaks nothing") {
   const What what = GENERATE(What::system_call, What::lock, What::allocation);
   const Key key = test::txn_key();
   const auto machine = SimulatedPlatform::make(77);
@@ -143,7 +144,9 @@ TEST_CASE("Whatever fails at the Nth time, the store keeps what was acknowledged
     CAPTURE(static_cast<int>(what), n);
     if (run_with_fault(*machine, key, before, what, n)) break;
   }
-  WARN((what == What::system_call ? "system calls" : what == What::lock ? "locks" : "allocations")
+  WARN((what == What::system_call ? "system calls"
+        : what == What::lock      ? "locks"
+                                  : "allocations")
        << ": failed each of the first " << n - 1);
   CHECK(n > 2);
 }

@@ -22,7 +22,8 @@ bool somebody_sees(std::uint64_t born, std::uint64_t successor, const std::set<s
 TEST_CASE("Rule V keeps a version exactly as long as somebody can see it") {
   constexpr std::uint64_t kLatest = 7;
   for (std::uint64_t durable = 0; durable <= kLatest; ++durable) {
-    for (unsigned mask = 0; mask < (1u << (durable + 1)); ++mask) {  // snapshots at or below durable
+    for (unsigned mask = 0; mask < (1u << (durable + 1));
+         ++mask) {  // snapshots at or below durable
       Horizon horizon;
       std::set<std::uint64_t> live;
       horizon.durable = CommitNumber{durable};

@@ -14,7 +14,9 @@
 
 namespace coffer::test {
 
-inline bool full_run() { return std::getenv("COFFER_FULL") != nullptr; }
+inline bool full_run() {
+  return std::getenv("COFFER_FULL") != nullptr;
+}
 
 inline Key txn_key() {
   std::array<std::byte, 32> raw{};
