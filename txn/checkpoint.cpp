@@ -1,6 +1,7 @@
 #include "txn/checkpoint.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include <coffer/error.hpp>
@@ -23,9 +24,32 @@ struct Frozen {
   std::vector<RunChange> runs;
 };
 
-Frozen freeze(Core& core) {
+/// A snapshot of what is frozen, until the versions are collected.  Commits go on meanwhile, and the
+/// version that the checkpoint wants may be superseded by one that is durable as well: without a
+/// snapshot nobody needs it any more (rule V), and the checkpoint would leave the page as it was in
+/// the table, which is too old for the changes that the journal holds behind the checkpoint.
+class FrozenVersions {
+ public:
+  explicit FrozenVersions(Core& core) : snapshots_(core.snapshots) {}
+  ~FrozenVersions() { end(); }
+  FrozenVersions(const FrozenVersions&) = delete;
+  FrozenVersions& operator=(const FrozenVersions&) = delete;
+  /// Under the publish lock, so that the next commit sees it when it trims.
+  void begin(Core& core) { ticket_ = snapshots_.begin(core.latest_commit, false); }
+  void end() noexcept {
+    if (ticket_) snapshots_.end(*ticket_);
+    ticket_.reset();
+  }
+
+ private:
+  Snapshots& snapshots_;
+  std::optional<Snapshots::Ticket> ticket_;
+};
+
+Frozen freeze(Core& core, FrozenVersions& versions) {
   Frozen frozen;
   const std::scoped_lock lock(core.publish_mutex);
+  versions.begin(core);
   frozen.commit = CommitNumber{core.latest_commit.load()};
   frozen.journal_end =
       core.journal ? core.journal->end()
@@ -198,13 +222,15 @@ bool checkpoint_due(const Core& core) {
 bool make_checkpoint(Core& core, bool new_generation) {
   const std::scoped_lock lock(core.checkpoint_mutex);
   core.check_not_poisoned();
-  const Frozen frozen = freeze(core);
+  FrozenVersions versions(core);
+  const Frozen frozen = freeze(core, versions);
   if (frozen.commit == core.superblock.commit && !new_generation) return false;
   core.wait_durable(frozen.commit);
 
   crypto::NonceRun nonces(core.platform.entropy());
   CheckpointHolds holds(*core.ledger);
   const pager::CheckpointChanges changes = collect(core, frozen, holds);
+  versions.end();
   const pager::CheckpointRoots roots = core.metadata->prepare(changes, nonces);
   pager::Superblock next;
   Horizon horizon;

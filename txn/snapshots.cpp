@@ -10,7 +10,7 @@ bool Horizon::needs(CommitNumber born, CommitNumber successor) const {
   return first != live.end() && *first < successor;
 }
 
-Snapshots::Ticket Snapshots::begin(const std::atomic<std::uint64_t>& commit) {
+Snapshots::Ticket Snapshots::begin(const std::atomic<std::uint64_t>& commit, bool shown) {
   const auto now = clock_->monotonic();
   const std::scoped_lock lock(mutex_);
   if (free_.empty()) {
@@ -22,7 +22,7 @@ Snapshots::Ticket Snapshots::begin(const std::atomic<std::uint64_t>& commit) {
   const std::uint32_t index = free_.back();
   free_.pop_back();
   const CommitNumber at{commit.load(std::memory_order_acquire)};
-  entries_[index] = {.live = true, .commit = at, .begun = now};
+  entries_[index] = {.live = true, .shown = shown, .commit = at, .begun = now};
   return {index, at};
 }
 
@@ -51,7 +51,7 @@ std::vector<ReaderInfo> Snapshots::readers() const {
   {
     const std::scoped_lock lock(mutex_);
     for (const Entry& entry : entries_) {
-      if (!entry.live) continue;
+      if (!entry.live || !entry.shown) continue;
       result.push_back({.commit = entry.commit.value,
                         .age = std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.begun)});
     }

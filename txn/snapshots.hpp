@@ -38,7 +38,8 @@ class Snapshots {
   };
   /// Begins a snapshot at `commit`'s value, read under the lock that reclaiming takes: so either the
   /// reclaimer sees the snapshot, or the snapshot begins at or beyond what the reclaimer took for durable.
-  [[nodiscard]] Ticket begin(const std::atomic<std::uint64_t>& commit);
+  /// `shown` false: the engine's own, which is no reader to tell anybody about.
+  [[nodiscard]] Ticket begin(const std::atomic<std::uint64_t>& commit, bool shown = true);
   void end(const Ticket& ticket) noexcept;
 
   [[nodiscard]] Horizon horizon(const std::atomic<std::uint64_t>& durable) const;
@@ -48,6 +49,7 @@ class Snapshots {
  private:
   struct Entry {
     bool live = false;
+    bool shown = true;
     CommitNumber commit{};
     std::chrono::nanoseconds begun{};
   };
