@@ -27,7 +27,6 @@ FramePool::FramePool(platform::Memory& memory, const Config& config)
       std::max<std::uint64_t>(config.frame_bytes_max, std::uint64_t{kFramesMin} * page_bytes_) /
       granule * granule;
   frames_max_ = gsl::narrow<std::uint32_t>(budget / page_bytes_);
-  reserve_ = std::clamp<std::uint32_t>(frames_max_ / 16, 8, 256);
   if (config.residency == Residency::branches) {
     resident_max_ = frames_max_ - frames_max_ / 8;
   } else if (config.residency == Residency::pages) {
@@ -83,9 +82,13 @@ bool FramePool::keeps(const Frame& frame) const noexcept {
 std::optional<FrameIndex> FramePool::pop_free(Claim claim) noexcept {
   const std::scoped_lock lock(free_mutex_);
   if (free_.empty()) return std::nullopt;
-  const bool all_grown = grown_.load(std::memory_order_relaxed) == frames_max_ ||
-                         growth_blocked_.load(std::memory_order_relaxed);
-  if (claim == Claim::reader && all_grown && free_.size() <= reserve_) return std::nullopt;
+  const std::uint32_t grown = grown_.load(std::memory_order_relaxed);
+  const bool all_grown =
+      grown == frames_max_ || growth_blocked_.load(std::memory_order_relaxed);
+  // A share of what there is, not of what was asked for: where the system's limit is far below the
+  // budget, a share of the budget would leave readers nothing.
+  const std::uint32_t reserve = std::clamp<std::uint32_t>(grown / 16, 8, 256);
+  if (claim == Claim::reader && all_grown && free_.size() <= reserve) return std::nullopt;
   const FrameIndex frame = free_.back();
   free_.pop_back();
   return frame;

@@ -167,7 +167,6 @@ class FramePool final : public PinOwner {
   std::uint32_t page_bytes_;
   std::size_t content_bytes_;
   std::uint32_t frames_max_;
-  std::uint32_t reserve_;
   std::unique_ptr<platform::LockableRegion> region_;
   std::byte* base_ = nullptr;
   std::unique_ptr<Frame[]> frames_;
