@@ -23,7 +23,7 @@ Options small_steps() {
   Options options;
   // Checkpoints come often, so that a kill meets them too.
   options.checkpoint_journal_bytes = 512 * 1024;
-  options.checkpoint_interval = std::chrono::milliseconds(50);
+  options.checkpoint_interval = std::chrono::milliseconds(5);
   return options;
 }
 
