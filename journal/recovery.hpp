@@ -1,7 +1,7 @@
 // What to do about the fragment at a position: the decision of recovery as a table.
 //
-//   fragment at p      what it is                                        no proof      p was
-//   durable absent             no segment file holds p                           torn tail tampered
+//   fragment at p      what it is                                        no proof      p was durable
+//   absent             no segment file holds p                           torn tail     tampered
 //   unreadable         no header verifies at p: zeros, an older          torn tail     tampered
 //                      generation's body, a torn write, cut short
 //   other_generation   a header of another generation                    torn tail     tampered

@@ -1,11 +1,9 @@
 // The writer's segment files: making them, writing into them, syncing them, using them again.
 //
 // Invariants
-//   G1  A segment that `make_room` has promised is as long as a segment, was written whole with
-//   zeros
+//   G1  A segment that `make_room` has promised is as long as a segment, was written whole with zeros
 //       or old ciphertext and synced, and its name was synced in the directory (J5).
-//   G2  A segment with a write that no sync has covered since keeps its handle open: an error of
-//   the
+//   G2  A segment with a write that no sync has covered since keeps its handle open: an error of the
 //       operating system's write-back is reported to the handles that were open then.
 //   G3  A segment leaves the journal only from below the position given to `retire_below`.
 //

@@ -9,6 +9,7 @@
 
 #include "pager/pager.hpp"
 #include "platform/contracts.hpp"
+#include "platform/fork_generation.hpp"
 
 namespace coffer::pager {
 
@@ -83,8 +84,7 @@ std::optional<FrameIndex> FramePool::pop_free(Claim claim) noexcept {
   const std::scoped_lock lock(free_mutex_);
   if (free_.empty()) return std::nullopt;
   const std::uint32_t grown = grown_.load(std::memory_order_relaxed);
-  const bool all_grown =
-      grown == frames_max_ || growth_blocked_.load(std::memory_order_relaxed);
+  const bool all_grown = grown == frames_max_ || growth_blocked_.load(std::memory_order_relaxed);
   // A share of what there is, not of what was asked for: where the system's limit is far below the
   // budget, a share of the budget would leave readers nothing.
   const std::uint32_t reserve = std::clamp<std::uint32_t>(grown / 16, 8, 256);
@@ -137,8 +137,9 @@ bool FramePool::grow() {
   const std::scoped_lock lock(grow_mutex_);
   const std::uint32_t grown = grown_.load();
   if (grown == frames_max_) return false;
-  std::uint64_t step = std::min<std::uint64_t>(std::uint64_t{frames_max_ - grown} * page_bytes_,
-                                               std::max<std::uint64_t>(kGrowStepBytes, page_bytes_));
+  std::uint64_t step =
+      std::min<std::uint64_t>(std::uint64_t{frames_max_ - grown} * page_bytes_,
+                              std::max<std::uint64_t>(kGrowStepBytes, page_bytes_));
   try {
     region_->commit(std::uint64_t{grown} * page_bytes_, step);
   } catch (const MemoryLockError&) {
@@ -174,10 +175,12 @@ std::optional<FrameIndex> FramePool::evict() {
 /// Takes one clean, unpinned frame out of its bucket and wipes it; the caller owns it then.
 bool FramePool::try_evict(FrameIndex frame, bool unused_only) noexcept {
   Frame& f = frames_[frame];
-  const std::size_t bucket = bucket_of(f.page_id());  // a stale read is caught below, under the lock
+  const std::size_t bucket =
+      bucket_of(f.page_id());  // a stale read is caught below, under the lock
   {
     const std::scoped_lock lock(lock_of(bucket));
-    if (f.state.load(std::memory_order_relaxed) != State::clean || bucket_of(f.page_id()) != bucket) {
+    if (f.state.load(std::memory_order_relaxed) != State::clean ||
+        bucket_of(f.page_id()) != bucket) {
       return false;
     }
     if (unused_only && f.users != 0) return false;
@@ -195,6 +198,8 @@ bool FramePool::try_evict(FrameIndex frame, bool unused_only) noexcept {
 }
 
 void FramePool::make_free(FrameIndex frame) noexcept {
+  // In a forked child the frame's memory is not there, and the mutex may be held by nobody.
+  if (platform::fork_generation() != born_in_generation_) return;
   Frame& f = frames_[frame];
   f.generation.fetch_add(1, std::memory_order_acq_rel);
   crypto::wipe(bytes(frame));
@@ -340,9 +345,10 @@ ChunkBuffer ChunkPool::take() {
       numbers.requested_bytes = stride_;
       numbers.locked_bytes = std::uint64_t{grown_} * stride_;
       throw MemoryLockError(
-          fmt::format("all {} value buffers of this store's locked memory are in use by open streams; "
-                      "end some of them, or open the store with a larger locked_bytes_max",
-                      chunks_max_),
+          fmt::format(
+              "all {} value buffers of this store's locked memory are in use by open streams; "
+              "end some of them, or open the store with a larger locked_bytes_max",
+              chunks_max_),
           numbers);
     }
     region_->commit(std::uint64_t{grown_} * stride_, stride_);
@@ -354,6 +360,7 @@ ChunkBuffer ChunkPool::take() {
 }
 
 void ChunkPool::unpin(std::uint32_t index) noexcept {
+  if (platform::fork_generation() != born_in_generation_) return;
   crypto::wipe(region_->bytes().subspan(std::size_t{index} * stride_, stride_));
   const std::scoped_lock lock(mutex_);
   free_.push_back(index);

@@ -30,6 +30,7 @@
 
 #include "crypto/seal.hpp"
 #include "pager/page.hpp"
+#include "platform/fork_generation.hpp"
 #include "platform/platform.hpp"
 
 namespace coffer::pager {
@@ -50,7 +51,7 @@ class FramePool final : public PinOwner {
  public:
   struct Config {
     std::uint32_t page_bytes = 0;
-    std::uint64_t frame_bytes_max = 0;      ///< budget for frames
+    std::uint64_t frame_bytes_max = 0;  ///< budget for frames
     platform::LockPolicy policy = platform::LockPolicy::abort;
     Residency residency = Residency::strict;
     std::uint64_t resident_bytes_max = 0;
@@ -80,7 +81,8 @@ class FramePool final : public PinOwner {
   [[nodiscard]] std::optional<SharedFrame> find(PageId page, const crypto::Tag& tag);
   /// Makes a private frame clean under this name, keeping its pin for the caller, who is its first user.
   /// When somebody was faster, retires `frame` and gives theirs.
-  [[nodiscard]] SharedFrame share(FrameIndex frame, PageId page, const crypto::Tag& tag, bool branch);
+  [[nodiscard]] SharedFrame share(FrameIndex frame, PageId page, const crypto::Tag& tag,
+                                  bool branch);
   /// Turns a clean frame that only the caller uses and pins (once) into a private one; false when others
   /// have it too.
   [[nodiscard]] bool make_private(SharedFrame frame);
@@ -132,9 +134,9 @@ class FramePool final : public PinOwner {
     std::atomic<bool> referenced{false};
     std::atomic<bool> orphan{false};
     std::atomic<State> state{State::free};
-    bool branch = false;          // guarded by the bucket's lock
-    std::uint32_t users = 0;      // guarded by the bucket's lock
-    FrameIndex next = kNoFrame;   // in the bucket
+    bool branch = false;         // guarded by the bucket's lock
+    std::uint32_t users = 0;     // guarded by the bucket's lock
+    FrameIndex next = kNoFrame;  // in the bucket
     // Written under the bucket's lock; read before it to find the bucket, and confirmed under it.
     std::atomic<std::uint64_t> page{0};
     crypto::Tag tag{};
@@ -153,7 +155,8 @@ class FramePool final : public PinOwner {
 
   [[nodiscard]] std::size_t bucket_of(PageId page) const noexcept;
   [[nodiscard]] std::mutex& lock_of(std::size_t bucket) noexcept;
-  [[nodiscard]] FrameIndex find_in(std::size_t bucket, PageId page, const crypto::Tag& tag) noexcept;
+  [[nodiscard]] FrameIndex find_in(std::size_t bucket, PageId page,
+                                   const crypto::Tag& tag) noexcept;
   void unlink(std::size_t bucket, FrameIndex frame) noexcept;
   [[nodiscard]] bool keeps(const Frame& frame) const noexcept;
   void free_orphan(FrameIndex frame) noexcept;
@@ -167,6 +170,7 @@ class FramePool final : public PinOwner {
   std::uint32_t page_bytes_;
   std::size_t content_bytes_;
   std::uint32_t frames_max_;
+  const std::uint64_t born_in_generation_ = platform::fork_generation();
   std::unique_ptr<platform::LockableRegion> region_;
   std::byte* base_ = nullptr;
   std::unique_ptr<Frame[]> frames_;
@@ -202,6 +206,7 @@ class ChunkPool final : public PinOwner {
  private:
   std::size_t stride_;
   std::uint32_t chunks_max_;
+  const std::uint64_t born_in_generation_ = platform::fork_generation();
   std::unique_ptr<platform::LockableRegion> region_;
   mutable std::mutex mutex_;
   std::vector<std::uint32_t> free_;

@@ -5,10 +5,9 @@
 // superblock's new roots put them in force.
 //
 // Invariants
-//   M1  A lookup sees each page as of the checkpoint in force, before, or from install() on, after
-//   it. M2  A node of the former checkpoint is not read after install(): then its slot may be used
-//   again. M3  prepare() changes nothing that a lookup or a later prepare() can see; when it
-//   throws, or after
+//   M1  A lookup sees each page as of the checkpoint in force, before, or from install() on, after it.
+//   M2  A node of the former checkpoint is not read after install(): then its slot may be used again.
+//   M3  prepare() changes nothing that a lookup or a later prepare() can see; when it throws, or after
 //       abandon(), the slots that it took are free again.
 //   M4  prepare() takes no more slots for nodes than node_slots_max() said.
 //   M5  install() and abandon() cannot fail.

@@ -8,14 +8,12 @@
 // was itself verified, up to the superblock.
 //
 // Invariants
-//   G1  A slot is written only while nothing refers to it (SlotLedger::reusable is the one
-//   predicate). G2  A reference is published (table, journal) only after the slot it names was
-//   synced. G3  The free map of checkpoint N marks exactly the slots that checkpoint N's page
-//   table, table nodes,
-//       free-map nodes and value chunks occupy.
-//   G4  Copy A of the superblock is written and synced, then copy B, and only then may anything
-//   that only
-//       the former checkpoint needed be used again.
+//   G1  A slot is written only while nothing refers to it (SlotLedger::reusable is the one predicate).
+//   G2  A reference is published (table, journal) only after the slot it names was synced.
+//   G3  The free map of checkpoint N marks exactly the slots that checkpoint N's page table, table
+//       nodes, free-map nodes and value chunks occupy.
+//   G4  Copy A of the superblock is written and synced, then copy B, and only then may anything that
+//       only the former checkpoint needed be used again.
 //   G5  Nothing read is used before its tag verified; then it is still checked for sense.
 //
 // A checkpoint, in the order that keeps G1 to G4 (the transaction layer's):

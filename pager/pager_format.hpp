@@ -11,11 +11,15 @@
 //        8      8  count: pages in use, or slots in use, in the whole subtree
 //       16      -  stored entries; those behind them are empty
 //
-//   A reference (28 bytes): also an entry of a page-table leaf     A child (36 bytes): inner nodes
-//        0      6  slot                                                 0     28  reference
-//        6      2  sealed bytes; 0: empty, and then all is zero        28      8  count of its
-//        subtree 8      4  epoch
+//   A reference (28 bytes): also an entry of a page-table leaf
+//        0      6  slot
+//        6      2  sealed bytes; 0: empty, and then all is zero
+//        8      4  epoch
 //       12     16  tag
+//
+//   A child (36 bytes): an entry of an inner node
+//        0     28  reference
+//       28      8  count of its subtree
 //
 //   A free-map leaf holds 64-bit words; bit b of word w, counted from the least significant, is
 //   slot leaf * leaf_entries + 64 w + b; set: the checkpoint uses it.

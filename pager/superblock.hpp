@@ -1,14 +1,12 @@
 // The superblock: the root of everything but the keys, in two copies.
 //
 // Invariants
-//   B1  A copy is sealed whole, its index in the additional data: neither can stand in for the
-//   other. B2  Copy 0 is written and synced before copy 1 is touched (the caller's), so that one of
-//   them is whole
-//       at every moment.
-//   B3  One bad copy costs nothing: the other one is taken.  Two bad copies are an error, never
-//   "new". B4  Two good copies with the same checkpoint number are equal.  So whoever writes other
-//   content, for
-//       whatever reason, takes a new number.
+//   B1  A copy is sealed whole, its index in the additional data: neither can stand in for the other.
+//   B2  Copy 0 is written and synced before copy 1 is touched (the caller's), so that one of them is
+//       whole at every moment.
+//   B3  One bad copy costs nothing: the other one is taken.  Two bad copies are an error, never "new".
+//   B4  Two good copies with the same checkpoint number are equal.  So whoever writes other content,
+//       for whatever reason, takes a new number.
 //
 // Failures: Tampered (Corrupted when unencrypted), VersionUnsupported, IoError.
 #pragma once

@@ -1,26 +1,40 @@
-// The bytes of a superblock copy, version 1.  This table is the only place where they are written
-// down. Integers are little-endian.
+// The bytes of a superblock copy, version 1.  This table is the only place where they are written down.
+// Integers are little-endian.
 //
 // The file `superblock` is two copies of 16,384 bytes, at 0 and at 16,384, each
 // [nonce 24][ciphertext 16,344][tag 16], with the additional data {role superblock, level = copy,
 // epoch 0, a = 0, b = 0}.  The plaintext:
 //
-//   offset  bytes  content                              offset  bytes  content
-//        0      8  magic "COFFERS1"                        160      8  next page number
-//        8      4  format version: 1                       168      8  root page of the catalog
-//       12      4  page size in bytes                      176      8  next value id
-//       16      8  journal segment size in bytes           184      8  journal: position
-//       24     16  instance id                             192     16  journal: generation
-//       40      8  checkpoint number                       208     16  journal: tag before that
-//       position 48      8  last commit contained                   224      8  journal: known to
-//       be durable up to 56     28  page table: root (0: empty)             232     32  hash of the
-//       key header 84     28  free map: root (0: empty)               264     32  hash of the
-//       openings no longer listed
-//      112      1  page table: levels                      296      8  first commit not covered by
-//      it 113      1  free map: levels                        304      4  openings that follow: 0
-//      to 512 114      6  zero                                    308      4  zero 120      8 slots
-//      that the free map covers          312   24 n  openings: generation 16, first commit 8 128 8
-//      logical pages in use                      -      -  zero up to 16,344 136     24  zero
+//   offset  bytes  content
+//        0      8  magic "COFFERS1"
+//        8      4  format version: 1
+//       12      4  page size in bytes
+//       16      8  journal segment size in bytes
+//       24     16  instance id
+//       40      8  checkpoint number
+//       48      8  last commit contained
+//       56     28  page table: root (0: empty)
+//       84     28  free map: root (0: empty)
+//      112      1  page table: levels
+//      113      1  free map: levels
+//      114      6  zero
+//      120      8  slots that the free map covers
+//      128      8  logical pages in use
+//      136     24  zero
+//      160      8  next page number
+//      168      8  root page of the catalog
+//      176      8  next value id
+//      184      8  journal: position
+//      192     16  journal: generation
+//      208     16  journal: tag before that position
+//      224      8  journal: known to be durable up to
+//      232     32  hash of the key header
+//      264     32  hash of the openings no longer listed
+//      296      8  first commit not covered by it
+//      304      4  openings that follow: 0 to 512
+//      308      4  zero
+//      312   24 n  openings: generation 16, first commit 8
+//        -      -  zero up to 16,344
 #pragma once
 
 #include <array>

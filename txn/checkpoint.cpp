@@ -151,8 +151,8 @@ pager::Superblock next_superblock(Core& core, const Frozen& frozen,
   next.next_value_id = frozen.state.next_value_id;
   next.journal_position = frozen.journal_end.position;
   next.journal_previous_tag = frozen.journal_end.last_tag;
-  next.journal_durable_upto = Lsn{
-      std::max(core.durable_position.load(std::memory_order_acquire), frozen.journal_end.position.value)};
+  next.journal_durable_upto = Lsn{std::max(core.durable_position.load(std::memory_order_acquire),
+                                           frozen.journal_end.position.value)};
   next.journal_generation = core.generation;
   if (new_generation) core.platform.entropy().fill(next.journal_generation);
   return next;
@@ -246,7 +246,12 @@ bool make_checkpoint(Core& core, bool new_generation) {
     horizon = core.snapshots.horizon(core.durable_commit);
     write_both_copies(core, next, nonces);
   } catch (...) {
-    core.metadata->abandon();
+    if (core.poisoned.load()) {
+      // A reopening may find this checkpoint or the former one: what either needs stays untouched.
+      holds.done();
+    } else {
+      core.metadata->abandon();
+    }
     throw;
   }
   take_force(core, next, roots, horizon, holds);
@@ -260,7 +265,9 @@ BackgroundCheckpointer::BackgroundCheckpointer(Core& core) : core_(core) {
   thread_ = std::thread([this] { run(); });
 }
 
-BackgroundCheckpointer::~BackgroundCheckpointer() { stop(); }
+BackgroundCheckpointer::~BackgroundCheckpointer() {
+  stop();
+}
 
 void BackgroundCheckpointer::stop() noexcept {
   {

@@ -52,8 +52,9 @@ std::vector<ReaderInfo> Snapshots::readers() const {
     const std::scoped_lock lock(mutex_);
     for (const Entry& entry : entries_) {
       if (!entry.live || !entry.shown) continue;
-      result.push_back({.commit = entry.commit.value,
-                        .age = std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.begun)});
+      result.push_back(
+          {.commit = entry.commit.value,
+           .age = std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.begun)});
     }
   }
   std::sort(result.begin(), result.end(),
