@@ -174,7 +174,7 @@ TEST_CASE("A changed byte in any file is a typed error or of no effect") {
   const test::TempDirectory directory;
   ::setenv("TMPDIR", usual.c_str(), 1);
   const WorkerOutcome outcome =
-      run_worker({"tamper", directory.path().string(), "0", full() ? "1" : "199"});
+      run_worker({"tamper", directory.path().string(), "0", full() ? "1" : "997"});
   INFO("it was at: " << read_file(directory.path() / "attempt"));
   INFO("tamper said: " << outcome.said);
   REQUIRE(outcome.code == 0);
