@@ -24,72 +24,72 @@ Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
 
 bool Cursor::valid() const {
-  state_->cursor.refresh();
-  return state_->cursor.valid();
+  state_->use().refresh();
+  return state_->use().valid();
 }
 
 bool Cursor::first() {
-  return state_->cursor.first();
+  return state_->use().first();
 }
 bool Cursor::last() {
-  return state_->cursor.last();
+  return state_->use().last();
 }
 bool Cursor::seek(Bytes key) {
-  return state_->cursor.seek({key});
+  return state_->use().seek({key});
 }
 
 bool Cursor::seek_exact(Bytes key) {
-  return state_->cursor.seek_in_key({key});
+  return state_->use().seek_in_key({key});
 }
 
 bool Cursor::seek_last(Bytes key) {
-  return state_->cursor.seek_before({.key = key, .after_values = true});
+  return state_->use().seek_before({.key = key, .after_values = true});
 }
 
 bool Cursor::seek_value(Bytes key, Bytes value) {
-  if (!state_->cursor.tree().pairs()) {
+  if (!state_->use().tree().pairs()) {
     throw InvalidArgument("seek_value is for multi-value trees; use seek");
   }
-  return state_->cursor.seek_in_key({key, value});
+  return state_->use().seek_in_key({key, value});
 }
 
 bool Cursor::next() {
-  return state_->cursor.next();
+  return state_->use().next();
 }
 bool Cursor::previous() {
-  return state_->cursor.previous();
+  return state_->use().previous();
 }
 
 bool Cursor::next_key() {
-  tree::BTreeCursor& cursor = state_->cursor;
+  tree::BTreeCursor& cursor = state_->use();
   if (!cursor.tree().pairs()) return cursor.next();
   cursor.refresh();
   return cursor.valid() && cursor.seek({.key = cursor.cell().key, .after_values = true});
 }
 
 Bytes Cursor::key() const {
-  return current(state_->cursor).key;
+  return current(state_->use()).key;
 }
 
 Bytes Cursor::value() const {
-  const tree::LeafCell cell = current(state_->cursor);
+  const tree::LeafCell cell = current(state_->use());
   if (cell.large) throw InvalidArgument("the value is a large one, which no page holds; use read");
   return cell.value;
 }
 
 std::uint64_t Cursor::value_size() const {
-  const tree::LeafCell cell = current(state_->cursor);
+  const tree::LeafCell cell = current(state_->use());
   if (!cell.large) return cell.value.size();
-  return state_->cursor.tree().descriptor(cell, state_->cursor.leaf_id()).length;
+  return state_->use().tree().descriptor(cell, state_->use().leaf_id()).length;
 }
 
 bool Cursor::value_is_large() const {
-  return current(state_->cursor).large;
+  return current(state_->use()).large;
 }
 
 ValueReader Cursor::read() const {
-  const tree::BTreeCursor& cursor = state_->cursor;
-  const tree::LeafCell cell = current(state_->cursor);
+  const tree::BTreeCursor& cursor = state_->use();
+  const tree::LeafCell cell = current(state_->use());
   const tree::BTree& tree = cursor.tree();
   if (cell.large) {
     return tree::make_large_reader(tree.source(), tree.descriptor(cell, cursor.leaf_id()),
@@ -100,7 +100,7 @@ ValueReader Cursor::read() const {
 }
 
 bool Cursor::erase() {
-  return state_->cursor.erase();
+  return state_->use().erase();
 }
 
 }  // namespace coffer

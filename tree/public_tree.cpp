@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tree/catalog.hpp"
+#include "tree/fork_guard.hpp"
 #include "tree/open_tree.hpp"
 #include "tree/public_cursor.hpp"
 #include "tree/value_access.hpp"
@@ -80,8 +81,13 @@ std::uint64_t key_integer(Bytes key) {
 }
 
 struct Tree::State {
-  explicit State(tree::BTree inner) : tree(std::move(inner)) {}
+  explicit State(tree::BTree tree_in) : tree(std::move(tree_in)) {}
+  tree::BTree& use() {
+    guard.check();
+    return tree;
+  }
   tree::BTree tree;
+  tree::ForkGuard guard;
 };
 
 Tree::Tree(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -90,14 +96,14 @@ Tree& Tree::operator=(Tree&&) noexcept = default;
 Tree::~Tree() = default;
 
 const TreeOptions& Tree::options() const {
-  return state_->tree.options();
+  return state_->use().options();
 }
 std::size_t Tree::key_bytes_max() const {
-  return state_->tree.key_bytes_max();
+  return state_->use().key_bytes_max();
 }
 
 std::optional<Value> Tree::get(Bytes key) {
-  std::optional<tree::BTree::Entry> entry = state_->tree.find(key);
+  std::optional<tree::BTree::Entry> entry = state_->use().find(key);
   if (!entry) return std::nullopt;
   if (entry->large) {
     throw InvalidArgument("the value is a large one, which no page holds; use read");
@@ -106,39 +112,39 @@ std::optional<Value> Tree::get(Bytes key) {
 }
 
 bool Tree::contains(Bytes key) {
-  return state_->tree.find(key).has_value();
+  return state_->use().find(key).has_value();
 }
 
 std::optional<ValueReader> Tree::read(Bytes key) {
-  std::optional<tree::BTree::Entry> entry = state_->tree.find(key);
+  std::optional<tree::BTree::Entry> entry = state_->use().find(key);
   if (!entry) return std::nullopt;
-  return make_reader(state_->tree, *std::move(entry));
+  return make_reader(state_->use(), *std::move(entry));
 }
 
 Cursor Tree::cursor() {
-  return Cursor(std::make_unique<Cursor::State>(state_->tree));
+  return Cursor(std::make_unique<Cursor::State>(state_->use()));
 }
 std::uint64_t Tree::count() {
-  return state_->tree.count();
+  return state_->use().count();
 }
 bool Tree::empty() {
-  return state_->tree.empty();
+  return state_->use().empty();
 }
 
 void Tree::put(Bytes key, Bytes value) {
-  state_->tree.put(key, value, tree::PutMode::set);
+  state_->use().put(key, value, tree::PutMode::set);
 }
 
 bool Tree::insert(Bytes key, Bytes value) {
-  return state_->tree.put(key, value, tree::PutMode::insert);
+  return state_->use().put(key, value, tree::PutMode::insert);
 }
 
 void Tree::append(Bytes key, Bytes value) {
-  state_->tree.put(key, value, tree::PutMode::append);
+  state_->use().put(key, value, tree::PutMode::append);
 }
 
 bool Tree::compare_and_swap(Bytes key, std::optional<Bytes> expected, Bytes desired) {
-  tree::BTree& tree = state_->tree;
+  tree::BTree& tree = state_->use();
   if (tree.pairs()) throw InvalidArgument("compare_and_swap is not for multi-value trees");
   tree.require_writable();
   {
@@ -158,14 +164,14 @@ bool Tree::compare_and_swap(Bytes key, std::optional<Bytes> expected, Bytes desi
 }
 
 bool Tree::erase(Bytes key) {
-  tree::BTree& tree = state_->tree;
+  tree::BTree& tree = state_->use();
   tree.require_key(key);
   if (!tree.pairs()) return tree.erase_one({key});
   return tree.erase_run({key}, {.only_key = key}) != 0;
 }
 
 bool Tree::erase(Bytes key, Bytes value) {
-  tree::BTree& tree = state_->tree;
+  tree::BTree& tree = state_->use();
   if (!tree.pairs()) throw InvalidArgument("only a multi-value tree's pairs are erased by value");
   tree.require_key(key);
   return tree.erase_one({key, value});
@@ -173,11 +179,11 @@ bool Tree::erase(Bytes key, Bytes value) {
 
 std::uint64_t Tree::erase_range(const Range& range) {
   const Bytes from = compare(range.from, range.prefix) < 0 ? range.prefix : range.from;
-  return state_->tree.erase_run({from}, {.from_key_on = range.to, .prefix = range.prefix});
+  return state_->use().erase_run({from}, {.from_key_on = range.to, .prefix = range.prefix});
 }
 
 ValueWriter Tree::write(Bytes key) {
-  tree::BTree& tree = state_->tree;
+  tree::BTree& tree = state_->use();
   if (tree.pairs()) throw InvalidArgument("a multi-value tree has no large values");
   tree.require_writable();
   tree.require_key(key);

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <optional>
 
+#include "tree/fork_guard.hpp"
+
 namespace coffer {
 
 // Either a value inside a page, kept where it is by the pin, or a large one.
@@ -20,20 +22,25 @@ struct ValueReader::State {
   std::span<const std::byte> inside;
   std::optional<tree::LargeValueReader> large;
   std::uint64_t position = 0;
+  tree::ForkGuard guard;
 };
 
 ValueReader::ValueReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ValueReader::ValueReader(ValueReader&&) noexcept = default;
 ValueReader& ValueReader::operator=(ValueReader&&) noexcept = default;
-ValueReader::~ValueReader() = default;
+ValueReader::~ValueReader() {
+  if (state_ && state_->guard.forked()) static_cast<void>(state_.release());
+}
 
 std::uint64_t ValueReader::size() const {
   Expects(state_ != nullptr);
+  state_->guard.check();
   return state_->large ? state_->large->size() : state_->inside.size();
 }
 
 std::size_t ValueReader::read_at(std::uint64_t offset, std::span<std::byte> out) {
   Expects(state_ != nullptr);
+  state_->guard.check();
   if (state_->large) return state_->large->read_at(offset, out);
   const std::span<const std::byte> value = state_->inside;
   if (offset >= value.size() || out.empty()) return 0;
@@ -45,6 +52,7 @@ std::size_t ValueReader::read_at(std::uint64_t offset, std::span<std::byte> out)
 
 std::size_t ValueReader::read(std::span<std::byte> out) {
   Expects(state_ != nullptr);
+  state_->guard.check();
   const std::size_t length = read_at(state_->position, out);
   state_->position += length;
   return length;
@@ -57,25 +65,31 @@ struct ValueWriter::State {
 
   std::unique_ptr<tree::ValuePlacer> placer;
   tree::LargeValueWriter writer;
+  tree::ForkGuard guard;
 };
 
 ValueWriter::ValueWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ValueWriter::ValueWriter(ValueWriter&&) noexcept = default;
 ValueWriter& ValueWriter::operator=(ValueWriter&&) noexcept = default;
-ValueWriter::~ValueWriter() = default;
+ValueWriter::~ValueWriter() {
+  if (state_ && state_->guard.forked()) static_cast<void>(state_.release());
+}
 
 void ValueWriter::write(Bytes bytes) {
   Expects(state_ != nullptr);
+  state_->guard.check();
   state_->writer.write(bytes);
 }
 
 std::uint64_t ValueWriter::size() const {
   Expects(state_ != nullptr);
+  state_->guard.check();
   return state_->writer.size();
 }
 
 void ValueWriter::finish() {
   Expects(state_ != nullptr);
+  state_->guard.check();
   const std::optional<std::span<const std::byte>> value = state_->writer.unsealed();
   if (value && value->size() <= state_->placer->inline_bytes_max()) {
     state_->placer->place_inline(*value);
