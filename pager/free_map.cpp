@@ -35,7 +35,11 @@ FreeMapUpdate::DirtyLeaf& FreeMapUpdate::leaf_of(SlotId slot) {
   if (const auto found = leaves_.find(index); found != leaves_.end()) return found->second;
   DirtyLeaf leaf;
   leaf.words = words_in_force(index);
-  leaf.count = before_.node(0, index).count;
+  for (const std::uint64_t word : leaf.words) {
+    leaf.count += static_cast<unsigned>(std::popcount(word));
+  }
+  // Otherwise the last checkpoint was installed here but not in the ledger, or the other way round.
+  Expects(leaf.count == before_.node(0, index).count);
   auto& added = leaves_.emplace(index, std::move(leaf)).first->second;
   mark_path(index);
   return added;

@@ -191,6 +191,33 @@ TEST_CASE("pages whose numbers fill leaves and levels exactly are all found") {
   compare(world, model, {});
 }
 
+TEST_CASE("the free map grows by a level when slots beyond its reach come into use") {
+  PagerWorld world(11);
+  Model model;
+  const auto add_page = [&](std::uint64_t page) {
+    model[page] = world.new_page();
+    world.checkpoint({{{PageId(page), model[page]}}, {}, {}});
+  };
+  add_page(1);
+  REQUIRE(world.superblock.free_levels == 1);
+  // Others hold everything up to the 66th leaf; 64 have a common parent.
+  auto& ledger = world.open->ledger;
+  const SlotRun others{SlotId(100), 65 * 16384 + 100};
+  ledger.reserve(70 * 16384);
+  ledger.reserve(0);
+  ledger.hold(others, Hold::version);
+  ledger.hold({SlotId(3), 97}, Hold::version);
+  add_page(2);
+  REQUIRE(model[2].slot.value >= 65 * 16384);
+  REQUIRE(world.superblock.free_levels == 3);
+  world.reopen();
+  compare(world, model, {});
+  world.checkpoint({{{PageId(2), std::nullopt}}, {}, {}});
+  model.erase(2);
+  world.reopen();
+  compare(world, model, {});
+}
+
 TEST_CASE("a full table sends find_empty behind it, and one gap is found") {
   PagerWorld world(6);
   CheckpointChanges changes;

@@ -6,6 +6,7 @@
 #include <array>
 #include <coffer/error.hpp>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,11 @@ using Random = std::mt19937_64;
 /// A number below `end`.
 inline std::uint64_t below(Random& random, std::uint64_t end) {
   return random() % end;
+}
+
+/// Processor time, so that a busy machine does not change what is measured.
+inline double cpu_seconds() {
+  return static_cast<double>(std::clock()) / static_cast<double>(CLOCKS_PER_SEC);
 }
 
 /// The contents of a file; only blocks that were written take memory.

@@ -260,11 +260,10 @@ TEST_CASE("loading by words and by slots is the same") {
 TEST_CASE("allocating a slot takes tens of nanoseconds", "[.bench]") {
   LedgerWorld world(1 << 22);
   SlotLedger& ledger = world.ledger();
-  const auto begin = std::chrono::steady_clock::now();
   constexpr int kTimes = 2'000'000;
+  const double begin = cpu_seconds();
   for (int i = 0; i < kTimes; ++i) static_cast<void>(ledger.allocate(1, Hold::transaction));
-  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
-  WARN(took.count() / kTimes << " ns a slot");
+  WARN((cpu_seconds() - begin) * 1e9 / kTimes << " ns a slot");
 }
 
 }  // namespace
