@@ -10,6 +10,7 @@
 #include "tests/platform/worlds.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/limits.hpp"
+#include "tests/support/skip.hpp"
 
 using namespace coffer;
 using namespace coffer::platform;
@@ -139,6 +140,7 @@ TEST_CASE("memory that cannot be kept out of dumps is not handed out") {
 
 TEST_CASE(
     "pages that the system will not unlock stay charged in the account, and can be used again") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   CHECK(answer_of_child([]() -> std::string {
           const auto machine = make_linux_platform();
           auto& memory = machine->memory();
@@ -157,6 +159,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a lock that fails half way leaves nothing charged") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   const auto charged_after = [](bool through_region) {
     return answer_of_child([through_region]() -> std::string {
       const auto machine = make_linux_platform();

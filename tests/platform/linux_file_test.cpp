@@ -152,12 +152,10 @@ TEST_CASE("a copy from a file cut under its mapping is an IoError, in every thre
 
 namespace {
 
-char fault_outside_of_copies(const Path& directory) {
+const volatile char* map_nothing(const Path& directory) {
   const auto path = directory / "foreign";
   const int empty = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  const auto* address =
-      static_cast<const volatile char*>(::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, empty, 0));
-  return address[0];
+  return static_cast<const volatile char*>(::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, empty, 0));
 }
 
 sigjmp_buf away;
@@ -174,10 +172,11 @@ void install_foreign_handler() {
 }  // namespace
 
 TEST_CASE("a SIGBUS that is not ours ends the process when nobody handled it before") {
+  if (kSanitized) return skip("a sanitizer handles SIGBUS itself");
   World world("linux");
   CHECK(signal_of_child([&] {
           (void)copy_from_cut_file_is_refused(world.path("a"));
-          (void)fault_outside_of_copies(world.root());
+          (void)*map_nothing(world.root());
         }) == SIGBUS);
 }
 
@@ -191,8 +190,9 @@ TEST_CASE("helper: a foreign SIGBUS handler from before the first mapping", "[.]
   install_foreign_handler();
   REQUIRE(copy_from_cut_file_is_refused(world.path("a")));
   volatile bool reached_them = false;
+  const volatile char* const faulting = map_nothing(world.root());
   if (sigsetjmp(away, 1) == 0) {
-    (void)fault_outside_of_copies(world.root());
+    (void)*faulting;  // nothing with a destructor stands between here and the jump
   } else {
     reached_them = true;
   }
@@ -214,6 +214,7 @@ TEST_CASE("a SIGBUS that is not ours reaches whoever handled it before") {
 }
 
 TEST_CASE("a 4 KiB copy costs well under a microsecond") {
+  if (kSanitized) return skip("a sanitizer's copies are slow");
   World world("linux");
   const auto file = world.files().create(world.path("f"));
   file->write_at(0, filled(65536, 1));

@@ -13,6 +13,7 @@
 #include "tests/platform/worlds.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/limits.hpp"
+#include "tests/support/skip.hpp"
 
 using namespace coffer;
 using namespace coffer::platform;
@@ -105,6 +106,7 @@ TEST_CASE("threads share a heap") {
 }
 
 TEST_CASE("a heap that cannot be locked is not made, and charges nothing") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   CHECK(answer_of_child([]() -> std::string {
           limit_locked_memory(64 * 1024, 64 * 1024);
           const auto machine = make_linux_platform();

@@ -60,6 +60,7 @@ std::optional<std::uint64_t> bytes_in_remedy(const std::string& message, pid_t p
 }  // namespace
 
 TEST_CASE("what the account calls locked is what the kernel charges") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   CHECK(answer_of_child([]() -> std::string {
           const auto machine = make_linux_platform();
           auto& memory = machine->memory();
@@ -80,6 +81,7 @@ TEST_CASE("what the account calls locked is what the kernel charges") {
 }
 
 TEST_CASE("a lock raises the soft limit by itself, then fails with every number and a remedy") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   Child child([](Channel& channel) {
     limit_locked_memory(64 * kKiB, 256 * kKiB);
     const auto machine = make_linux_platform();
@@ -134,6 +136,7 @@ TEST_CASE("a lock raises the soft limit by itself, then fails with every number 
 }
 
 TEST_CASE("the limit that the message names is enough, and a page less is not") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   // The limits of a child are set as if the command had been given before it started.
   const auto failing_limit = [](std::uint64_t limit) {
     return answer_of_child([&]() -> std::string {
@@ -187,6 +190,7 @@ bool has_prlimit_command() {
 }  // namespace
 
 TEST_CASE("after the message's command the same operation of the running process succeeds") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   if (!has_prlimit_command()) return skip("the prlimit command of util-linux is not installed");
   SECTION("where the process may not raise its own limit") {
     if (lock_limit().rlim_max < 2 * kMiB) return skip("the hard limit on locked memory is too low");
@@ -231,6 +235,7 @@ TEST_CASE("after the message's command the same operation of the running process
 }
 
 TEST_CASE("going on unlocked is counted, and warned of once") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   Child child([](Channel& channel) {
     limit_locked_memory(0, 0);
     const auto machine = make_linux_platform();
@@ -308,6 +313,7 @@ TEST_CASE("released memory is wiped before the system gets it back") {
 }
 
 TEST_CASE("locked memory is kept out of dumps and out of children") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   const auto machine = make_linux_platform();
   const auto region = machine->memory().reserve(16 * kKiB, LockPolicy::abort, "the test");
   region->commit(0, 8 * kKiB);
@@ -355,6 +361,7 @@ TEST_CASE("a forked child's copies of locked memory touch nothing, and it has no
 }
 
 TEST_CASE("threads lock and release at the same time and the account stays exact") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
   CHECK(answer_of_child([]() -> std::string {
           const auto machine = make_linux_platform();
           auto& memory = machine->memory();

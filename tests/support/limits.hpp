@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -98,6 +99,27 @@ inline std::uint64_t kernel_locked_bytes() {
   }
   throw std::runtime_error("no VmLck in /proc/self/status");
 }
+
+/// Whether a lock reaches the kernel.  Sanitizers replace mlock by nothing.
+inline bool locks_are_real() {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  void* const probe =
+      ::mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (probe == MAP_FAILED) return false;
+  const auto before = kernel_locked_bytes();
+  const bool real = ::mlock(probe, page) == 0 && kernel_locked_bytes() == before + page;
+  ::munmap(probe, page);
+  return real;
+}
+inline constexpr const char* kLocksAreNotReal =
+    "mlock does not reach the kernel here; sanitizers replace it, and a limit of zero forbids it";
+
+/// Whether a sanitizer is at work: each handles the signals of faults itself.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
 
 /// What /proc/self/smaps says of the mapping that holds an address: its permissions ("rw-p"), then
 /// its VmFlags.
