@@ -61,7 +61,7 @@ Result empty_result(const BenchOptions& options, const GlobalOptions& global,
   result.profiles.push_back(coffer_profile(global));
   if (has_lmdb() && !options.only_coffer) result.profiles.push_back(lmdb_profile());
   for (const Workload workload : workloads) {
-    result.rows.push_back({.workload = workload, .operations = counts.of(workload), .speed = {}});
+    result.rows.push_back({.workload = workload, .operations = counts.of(workload), .times = {}});
   }
   return result;
 }
@@ -80,8 +80,8 @@ void run_round(const BenchOptions& options, const GlobalOptions& global, const P
     doing = row.workload;
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t turn = (i + round) % count;
-      const double seconds = run_workload(row.workload, plan, *contenders[turn]);
-      row.speed[result.profiles[turn].name].push_back(row.operations / std::max(seconds, 1e-9));
+      row.times[result.profiles[turn].name].push_back(
+          run_workload(row.workload, plan, *contenders[turn]));
     }
   }
 }

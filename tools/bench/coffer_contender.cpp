@@ -43,7 +43,10 @@ class CofferContender final : public Contender {
     writing_->commit(sync == Sync::yes ? Durability::full : Durability::relaxed);
     writing_.reset();
   }
-  void flush() override { store_.sync(); }
+  void settle() override {
+    store_.sync();
+    store_.checkpoint();
+  }
 
   void begin_read() override {
     reading_ = store_.read();

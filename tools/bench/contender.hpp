@@ -26,8 +26,9 @@ class Contender {
   virtual void begin_write() = 0;
   virtual void put(Bytes key, Bytes value) = 0;
   virtual void commit(Sync sync) = 0;
-  /// Makes durable what was committed without waiting.  Not timed.
-  virtual void flush() = 0;
+  /// Makes durable what was committed without waiting, and finishes what goes on in the background, so
+  /// that it does not run on in the other's time.  Not timed.
+  virtual void settle() = 0;
 
   virtual void begin_read() = 0;
   /// Adds the key's record to `digest`; nothing when it is not there.

@@ -68,7 +68,7 @@ class LmdbContender final : public Contender {
     MDB_txn* const ending = std::exchange(writing_, nullptr);  // freed also when it fails
     require(mdb_txn_commit(ending), "mdb_txn_commit");
   }
-  void flush() override { require(mdb_env_sync(environment_, 1), "mdb_env_sync"); }
+  void settle() override { require(mdb_env_sync(environment_, 1), "mdb_env_sync"); }
 
   void begin_read() override { require(mdb_txn_renew(reading_), "mdb_txn_renew"); }
   void get(Bytes key, Digest& digest) override {

@@ -39,7 +39,10 @@ ordered_json settings_as_json(const std::vector<std::pair<std::string, std::stri
 std::string row_as_text(const Result& result, const Result::Row& row) {
   std::string line = fmt::format("{:<38}{:>10}", title_of(row.workload), grouped(row.operations));
   for (const Profile& profile : result.profiles) {
-    line += fmt::format("{:>13}", grouped(median(row.speed.at(profile.name))));
+    line += fmt::format("{:>13}", grouped(median(speeds(row, profile.name))));
+  }
+  for (const Profile& profile : result.profiles) {
+    line += fmt::format("{:>13.2f}", median(processor_microseconds(row, profile.name)));
   }
   if (const std::vector<double> all = ratios(result, row); !all.empty()) {
     const auto [least, most] = std::minmax_element(all.begin(), all.end());
@@ -58,10 +61,26 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
+std::vector<double> speeds(const Result::Row& row, const std::string& contender) {
+  std::vector<double> all;
+  for (const Time& time : row.times.at(contender)) {
+    all.push_back(row.operations / std::max(time.seconds, 1e-9));
+  }
+  return all;
+}
+
+std::vector<double> processor_microseconds(const Result::Row& row, const std::string& contender) {
+  std::vector<double> all;
+  for (const Time& time : row.times.at(contender)) {
+    all.push_back(time.processor_seconds * 1e6 / row.operations);
+  }
+  return all;
+}
+
 std::vector<double> ratios(const Result& result, const Result::Row& row) {
   if (result.profiles.size() < 2) return {};
-  const auto& ours = row.speed.at(result.profiles[0].name);
-  const auto& theirs = row.speed.at(result.profiles[1].name);
+  const auto ours = speeds(row, result.profiles[0].name);
+  const auto theirs = speeds(row, result.profiles[1].name);
   Expects(ours.size() == theirs.size());
   std::vector<double> all;
   for (std::size_t round = 0; round < ours.size(); ++round) {
@@ -78,10 +97,15 @@ std::string result_as_text(const Result& result) {
   }
   text += fmt::format("\n{:<38}{:>10}", "workload", "operations");
   for (const Profile& profile : result.profiles) text += fmt::format("{:>13}", profile.name + "/s");
+  for (const Profile& profile : result.profiles) {
+    text += fmt::format("{:>13}", profile.name + " us");
+  }
   if (result.profiles.size() > 1) text += fmt::format("{:>8}{:>16}", "ratio", "of rounds");
   text += "\n";
   for (const Result::Row& row : result.rows) text += row_as_text(result, row);
-  if (result.profiles.size() < 2) text += "\nno comparison: built without LMDB, or --only-coffer\n";
+  text +=
+      "\nus: processor time of an operation, all threads; ratio: of speeds, the rounds' median\n";
+  if (result.profiles.size() < 2) text += "no comparison: built without LMDB, or --only-coffer\n";
   return text;
 }
 
@@ -95,8 +119,11 @@ std::string result_as_json(const Result& result) {
   for (const Result::Row& row : result.rows) {
     ordered_json entry = {{"workload", name_of(row.workload)}, {"operations", row.operations}};
     for (const Profile& profile : result.profiles) {
-      const auto& speed = row.speed.at(profile.name);
+      const auto speed = speeds(row, profile.name);
+      const auto processor = processor_microseconds(row, profile.name);
       entry["per_second"][profile.name] = {{"median", median(speed)}, {"rounds", speed}};
+      entry["processor_microseconds"][profile.name] = {{"median", median(processor)},
+                                                       {"rounds", processor}};
     }
     if (const auto all = ratios(result, row); !all.empty()) {
       entry["ratio"] = {{"median", median(all)}, {"rounds", all}};

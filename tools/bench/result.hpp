@@ -17,9 +17,8 @@ namespace coffer::tools::bench {
 struct Result {
   struct Row {
     Workload workload{};
-    std::uint32_t operations = 0;  ///< in a round
-    std::map<std::string, std::vector<double>>
-        speed;  ///< by contender: operations a second, by round
+    std::uint32_t operations = 0;                    ///< in a round
+    std::map<std::string, std::vector<Time>> times;  ///< by contender, by round
   };
   std::vector<std::pair<std::string, std::string>> settings;
   std::vector<Profile> profiles;  ///< Coffer first
@@ -28,6 +27,11 @@ struct Result {
 
 /// The middle one, or the mean of the two in the middle.  `values` is not empty.
 [[nodiscard]] double median(std::vector<double> values);
+/// Operations a second, by round.
+[[nodiscard]] std::vector<double> speeds(const Result::Row& row, const std::string& contender);
+/// Microseconds of processor time that an operation takes, by round.
+[[nodiscard]] std::vector<double> processor_microseconds(const Result::Row& row,
+                                                         const std::string& contender);
 /// Coffer's speed over the other's, by round; empty when there is no other.
 [[nodiscard]] std::vector<double> ratios(const Result& result, const Result::Row& row);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <ctime>
 #include <string>
 
 namespace coffer::tools::bench {
@@ -22,11 +23,15 @@ void stop_if_interrupted() {
 
 class Stopwatch {
  public:
-  [[nodiscard]] double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  [[nodiscard]] Time stop() const {
+    const auto elapsed = std::chrono::steady_clock::now() - begun_;
+    return {
+        .seconds = std::chrono::duration<double>(elapsed).count(),
+        .processor_seconds = static_cast<double>(std::clock() - processor_begun_) / CLOCKS_PER_SEC};
   }
 
  private:
+  std::clock_t processor_begun_ = std::clock();
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
@@ -59,7 +64,7 @@ void verify(const Plan& plan, Contender& contender, std::uint64_t first, std::ui
   require(digest, digest_of(plan.records, first, last), workload);
 }
 
-double load(const Plan& plan, Contender& contender) {
+Time load(const Plan& plan, Contender& contender) {
   const Stopwatch watch;
   for (std::uint32_t next = 0; next < plan.counts.records;) {
     stop_if_interrupted();
@@ -68,21 +73,23 @@ double load(const Plan& plan, Contender& contender) {
     while (next < end) put(plan, contender, next++);
     contender.commit(Sync::yes);
   }
-  return watch.seconds();  // verified by the reads
+  const Time time = watch.stop();
+  contender.settle();
+  return time;  // verified by the reads
 }
 
-double read_one(const Plan& plan, Contender& contender) {
+Time read_one(const Plan& plan, Contender& contender) {
   Digest digest;
   const Stopwatch watch;
   contender.begin_read();
   for (const std::uint32_t number : plan.order) get(plan, contender, number, digest);
   contender.end_read();
-  const double seconds = watch.seconds();
+  const Time time = watch.stop();
   require(digest, plan.all, Workload::read_one);
-  return seconds;
+  return time;
 }
 
-double read_each(const Plan& plan, Contender& contender) {
+Time read_each(const Plan& plan, Contender& contender) {
   Digest digest;
   Digest expected;
   const std::span<const std::uint32_t> numbers =
@@ -93,29 +100,29 @@ double read_each(const Plan& plan, Contender& contender) {
     get(plan, contender, number, digest);
     contender.end_read();
   }
-  const double seconds = watch.seconds();
+  const Time time = watch.stop();
   for (const std::uint32_t number : numbers) {
     const RecordKey key = plan.records.key(number);
     const RecordValue value = plan.records.value(number);
     expected.add(std::span(key), std::span(value));
   }
   require(digest, expected, Workload::read_each);
-  return seconds;
+  return time;
 }
 
-double scan(const Plan& plan, Contender& contender) {
+Time scan(const Plan& plan, Contender& contender) {
   Digest digest;
   const Stopwatch watch;
   contender.begin_read();
   contender.scan(digest);
   contender.end_read();
-  const double seconds = watch.seconds();
+  const Time time = watch.stop();
   require(digest, plan.all, Workload::scan);
-  return seconds;
+  return time;
 }
 
 // Each of the two that commit has numbers of its own, behind those that were loaded.
-double commit_each(const Plan& plan, Contender& contender, Workload workload) {
+Time commit_each(const Plan& plan, Contender& contender, Workload workload) {
   const Sync sync = workload == Workload::commit_sync ? Sync::yes : Sync::no;
   std::uint64_t first = plan.counts.records;
   if (sync == Sync::yes) first += plan.counts.commits_no_sync;
@@ -127,10 +134,10 @@ double commit_each(const Plan& plan, Contender& contender, Workload workload) {
     put(plan, contender, number);
     contender.commit(sync);
   }
-  const double seconds = watch.seconds();
-  contender.flush();
+  const Time time = watch.stop();
+  contender.settle();
   verify(plan, contender, first, last, workload);
-  return seconds;
+  return time;
 }
 
 }  // namespace
@@ -201,7 +208,7 @@ Plan::Plan(std::uint32_t loaded, std::uint64_t seed_in)
       order(shuffled(loaded, seed_in)),
       all(digest_of(records, 0, loaded)) {}
 
-double run_workload(Workload workload, const Plan& plan, Contender& contender) {
+Time run_workload(Workload workload, const Plan& plan, Contender& contender) {
   stop_if_interrupted();
   switch (workload) {
     case Workload::load:
@@ -216,7 +223,7 @@ double run_workload(Workload workload, const Plan& plan, Contender& contender) {
     case Workload::commit_sync:
       return commit_each(plan, contender, workload);
   }
-  return 0;
+  return {};
 }
 
 void catch_interrupts() {

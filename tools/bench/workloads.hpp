@@ -53,9 +53,16 @@ struct Plan {
   Digest all;                        ///< of the loaded records
 };
 
-/// Seconds that the workload took.  `load` comes first on a new store.  Error when what was read is
+/// What a workload took.
+struct Time {
+  double seconds = 0;
+  /// Of all threads of the process: what remains comparable on a machine that others keep busy.
+  double processor_seconds = 0;
+};
+
+/// Runs a workload.  `load` comes first on a new store.  Error when what was read is
 /// wrong.
-[[nodiscard]] double run_workload(Workload workload, const Plan& plan, Contender& contender);
+[[nodiscard]] Time run_workload(Workload workload, const Plan& plan, Contender& contender);
 
 /// From now on SIGINT and SIGTERM make run_workload throw (Cancelled) instead of ending the
 /// process, so that the stores are removed.
