@@ -283,7 +283,8 @@ void FakePages::free_chunk(const txn::ChunkRef& ref, CommitNumber born) {
   about_to("free_chunk");
   const Chunk& chunk = chunk_of(ref, "free_chunk");
   if (chunk.born != born) {
-    throw ContractViolation(
+    // A tree's mistake, or a damaged descriptor: the engine could not tell them apart either.
+    throw Corrupted(
         fmt::format("free_chunk: born {}, but {} was given", chunk.born.value, born.value));
   }
   layers_.back().chunks.push_back({ref.first_slot.value, false});
