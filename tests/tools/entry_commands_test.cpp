@@ -34,7 +34,7 @@ TEST_CASE("A value comes back byte for byte, and a later one takes its place") {
 TEST_CASE("Values of any size stream in and out") {
   const StoreFixture fixture;
   // Around the command's own chunk of 64 KiB, and well past it.
-  const std::size_t size = GENERATE(65'535, 65'536, 65'537, 3'000'001);
+  const std::size_t size = GENERATE(65'535u, 65'536u, 65'537u, 3'000'001u);
   const std::string value = random_bytes(size, static_cast<unsigned>(size));
   write_file(fixture.file("value"), value);
   fixture.must({"put", fixture.store(), "t", "stdin", "-"}, value);
