@@ -128,7 +128,9 @@ class FreeMapLoader {
 
 Metadata::Metadata(PageFile& file, SlotLedger& ledger, const crypto::KeyRing& keys,
                    platform::Entropy& entropy, std::uint64_t cache_bytes_max)
-    : state_(std::make_unique<State>(file, ledger, keys, entropy, cache_bytes_max)) {}
+    : state_(std::make_unique<State>(file, ledger, keys, entropy, cache_bytes_max)) {
+  file.set_suite(keys.suite());
+}
 
 Metadata::~Metadata() = default;
 

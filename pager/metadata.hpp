@@ -54,6 +54,7 @@ struct CheckpointRoots {
 /// one at a time, also while lookups go on.
 class Metadata {
  public:
+  /// Tells `file` the suite of `keys`.
   Metadata(PageFile& file, SlotLedger& ledger, const crypto::KeyRing& keys,
            platform::Entropy& entropy, std::uint64_t cache_bytes_max);
   ~Metadata();

@@ -84,12 +84,10 @@ const platform::Path& PageFile::path() const {
 }
 
 void PageFile::raise_short(SlotId first, std::uint64_t count) const {
-  throw IoError(
-      fmt::format(
-          "'{}' is shorter than its references say: it has {} slots of {} bytes, and slot {} "
-          "was referenced; restore the store from a backup",
-          path().string(), slot_count(), page_bytes_, first.value + count - 1),
-      "read", path(), 0);
+  const std::uint64_t slots = std::min(slot_count(), file_->size() / page_bytes_);
+  raise_damaged(suite_,
+                fmt::format("'{}' was cut: it has {} slots of {} bytes, and slot {} was referenced",
+                            path().string(), slots, page_bytes_, first.value + count - 1));
 }
 
 void PageFile::expect_inside(SlotId first, std::uint64_t count) const {
@@ -97,14 +95,28 @@ void PageFile::expect_inside(SlotId first, std::uint64_t count) const {
   if (first.value >= slots || count > slots - first.value) raise_short(first, count);
 }
 
+// The system says of a page behind the end of a file only that it cannot supply it.  Whether
+// somebody cut the file or its disk fails is seen from its size.
+void PageFile::copy_from(const platform::Mapping& window, std::uint64_t slot_offset,
+                         crypto::Nonce& nonce, std::span<std::byte> out) const {
+  const std::uint64_t inside = slot_offset % kWindowBytes;
+  try {
+    window.copy_out(inside, nonce);
+    window.copy_out(inside + nonce.size(), out);
+  } catch (const IoError&) {
+    if (file_->size() < slot_offset + nonce.size() + out.size()) {
+      raise_short(SlotId(slot_offset / page_bytes_), 1);
+    }
+    throw;
+  }
+}
+
 void PageFile::read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out) const {
   expect_inside(slot, slots_for(page_bytes_, out.size()));
   const std::uint64_t offset = slot.value * page_bytes_;
   if (out.size() <= content_bytes(page_bytes_)) {
     if (const auto* window = windows_->get(*file_, offset / kWindowBytes)) {
-      const std::uint64_t inside = offset % kWindowBytes;
-      window->copy_out(inside, nonce);
-      window->copy_out(inside + nonce.size(), out);
+      copy_from(*window, offset, nonce, out);
       return;
     }
   }

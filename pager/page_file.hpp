@@ -9,7 +9,9 @@
 //   F2  The file grows only by allocating: a slot below slot_count() has its room on the disk.
 //   F3  A slot at or beyond slot_count() is never read or written.
 //
-// Failures: IoError from the operating system, NoSpace from grow (the file is then as it was).
+// Failures: a file that is shorter than a reference says was cut by somebody else, which is damage
+// (Tampered, or Corrupted when unencrypted).  IoError from the operating system, NoSpace from grow
+// (the file is then as it was).
 #pragma once
 
 #include <atomic>
@@ -35,8 +37,11 @@ class PageFile {
   [[nodiscard]] std::uint32_t page_bytes() const { return page_bytes_; }
   [[nodiscard]] std::uint64_t slot_count() const { return slots_.load(std::memory_order_acquire); }
   [[nodiscard]] const platform::Path& path() const;
+  /// What damage is called from here on (raise_damaged); an encrypted store's until then.  Called
+  /// before there are other threads.
+  void set_suite(crypto::Suite suite) { suite_ = suite; }
   /// Copies the first `nonce + out.size()` bytes of a slot (or run), once.  A slot beyond the end
-  /// raises IoError.  For `out` larger than a page positioned reads are used.
+  /// raises Tampered or Corrupted.  For `out` larger than a page positioned reads are used.
   void read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out) const;
   /// Writes consecutive slots that lie in one piece of memory: whole slots.
   void write_run(SlotId first, std::span<const std::byte> whole);
@@ -46,15 +51,19 @@ class PageFile {
   void grow(std::uint64_t slots);
   void shrink(std::uint64_t slots);
   void sync();
+  /// Says that these slots were referenced and lie beyond the end: Tampered or Corrupted.
+  [[noreturn]] void raise_short(SlotId first, std::uint64_t count) const;
 
  private:
   struct Windows;
 
   void expect_inside(SlotId first, std::uint64_t count) const;
-  [[noreturn]] void raise_short(SlotId first, std::uint64_t count) const;
+  void copy_from(const platform::Mapping& window, std::uint64_t slot_offset, crypto::Nonce& nonce,
+                 std::span<std::byte> out) const;
 
   std::unique_ptr<platform::File> file_;
   std::uint32_t page_bytes_;
+  crypto::Suite suite_ = crypto::Suite::xchacha20poly1305;
   std::atomic<std::uint64_t> slots_{0};
   std::unique_ptr<Windows> windows_;
 };

@@ -374,14 +374,7 @@ std::vector<SlotRun> SlotLedger::allocate_scattered(std::uint64_t count, Hold ho
 
 void SlotLedger::hold(SlotRun run, Hold hold) {
   const std::lock_guard guard(state_->mutex);
-  if (!state_->inside(run)) {
-    throw IoError(
-        fmt::format("'{}' is shorter than its references say: it has {} slots of {} bytes, "
-                    "and slots {} to {} were referenced; restore the store from a backup",
-                    state_->file.path().string(), state_->slots, state_->file.page_bytes(),
-                    run.first.value, run.first.value + run.count - 1),
-        "read", state_->file.path(), 0);
-  }
+  if (!state_->inside(run)) state_->file.raise_short(run.first, run.count);
   state_->put_hold(run, hold);
 }
 

@@ -76,7 +76,7 @@ class SlotLedger {
   /// As many single-slot-wide runs as needed for `count` slots, as contiguous as they come.
   [[nodiscard]] std::vector<SlotRun> allocate_scattered(std::uint64_t count, Hold hold);
   /// Puts a hold on a run (also on one that the checkpoint uses).  A run beyond the end of the file
-  /// raises IoError: only a reference from disk can name it.
+  /// raises Tampered or Corrupted: only a reference from disk can name it.
   void hold(SlotRun run, Hold hold);
   /// Takes it off again; a run without holds that the checkpoint does not use is reusable at once.
   /// A hold that is not there is no error.

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "pager_support.hpp"
+#include "tests/support/temp_directory.hpp"
 
 namespace coffer::test {
 namespace {
@@ -69,21 +70,57 @@ TEST_CASE("long runs are written in few calls, none with more pieces than the sy
   for (unsigned i = 0; i < 2500; i += 499) REQUIRE(reads_back(file, SlotId(5 + i), 50, 3 + i));
 }
 
-TEST_CASE("a slot beyond the end is an error that says that the file is too short") {
+TEST_CASE("a slot beyond the end is damage, and the message says that the file was cut") {
   const auto disk = std::make_shared<SparseDisk>();
   PageFile file(std::make_unique<SparseFile>(disk), 4096, 4096);
   file.grow(10);
   crypto::Nonce nonce;
   std::vector<std::byte> out(4072);
   REQUIRE_NOTHROW(file.read(SlotId(9), nonce, out));
-  REQUIRE_THROWS_AS(file.read(SlotId(10), nonce, out), IoError);
-  REQUIRE_THROWS_AS(file.read(SlotId(~0ull), nonce, out), IoError);
-  REQUIRE_THROWS_WITH(file.read(SlotId(10), nonce, out), Catch::Contains("shorter"));
+  REQUIRE_THROWS_AS(file.read(SlotId(10), nonce, out), Tampered);
+  REQUIRE_THROWS_AS(file.read(SlotId(~0ull), nonce, out), Tampered);
+  REQUIRE_THROWS_WITH(file.read(SlotId(10), nonce, out),
+                      Catch::Contains("was cut: it has 10 slots of 4096 bytes, and slot 10"));
   std::vector<std::byte> run(65536 - 24);
-  REQUIRE_THROWS_AS(file.read(SlotId(9), nonce, run), IoError);
-  // Somebody else cuts the file under us.
+  REQUIRE_THROWS_AS(file.read(SlotId(9), nonce, run), Tampered);
+  file.set_suite(crypto::Suite::none);
+  REQUIRE_THROWS_AS(file.read(SlotId(10), nonce, out), Corrupted);
+  REQUIRE_THROWS_AS(file.read(SlotId(9), nonce, run), Corrupted);
+}
+
+TEST_CASE("a file that is cut while it is open is damage, a failing disk is not") {
+  const auto disk = std::make_shared<SparseDisk>();
+  PageFile file(std::make_unique<SparseFile>(disk), 4096, 4096);
+  file.grow(10);
+  crypto::Nonce nonce;
+  std::vector<std::byte> out(4072);
+  std::vector<std::byte> run(2 * 4096 - 24);
+  REQUIRE_NOTHROW(file.read(SlotId(9), nonce, out));
+  disk->unreadable = true;
+  REQUIRE_THROWS_AS(file.read(SlotId(4), nonce, out), IoError);
+  disk->unreadable = false;
   disk->size = 5 * 4096;
-  REQUIRE_THROWS_AS(file.read(SlotId(9), nonce, out), IoError);
+  REQUIRE_NOTHROW(file.read(SlotId(4), nonce, out));
+  REQUIRE_THROWS_AS(file.read(SlotId(5), nonce, out), Tampered);
+  REQUIRE_THROWS_AS(file.read(SlotId(4), nonce, run), Tampered);
+  REQUIRE_THROWS_WITH(file.read(SlotId(9), nonce, out),
+                      Catch::Contains("it has 5 slots of 4096 bytes, and slot 9"));
+}
+
+TEST_CASE("a file on the real disk that is cut under its mapping is damage too") {
+  const TempDirectory directory;
+  platform::Platform& platform = platform::native_platform();
+  const auto path = directory.path() / "pages";
+  PageFile file(platform.files().create(path), 4096, platform.files().map_granularity_bytes());
+  file.grow(64);
+  crypto::Nonce nonce;
+  std::vector<std::byte> out(4072);
+  REQUIRE_NOTHROW(file.read(SlotId(63), nonce, out));
+  std::filesystem::resize_file(path, 16 * 4096);
+  REQUIRE_NOTHROW(file.read(SlotId(15), nonce, out));
+  REQUIRE_THROWS_AS(file.read(SlotId(16), nonce, out), Tampered);
+  REQUIRE_THROWS_WITH(file.read(SlotId(63), nonce, out),
+                      Catch::Contains("it has 16 slots of 4096 bytes, and slot 63"));
 }
 
 TEST_CASE("the file grows by allocating, and stays as it was when there is no room") {

@@ -42,6 +42,7 @@ struct SparseDisk {
   std::uint64_t capacity = ~std::uint64_t{0};
   std::uint64_t vector_writes = 0;
   std::size_t pieces_max = 0;
+  bool unreadable = false;  ///< mapped reads fail, as those of a broken disk
 
   void read(std::uint64_t at, std::span<std::byte> out) const {
     const std::lock_guard guard(mutex);
@@ -132,8 +133,9 @@ class SparseFile final : public platform::File {
         : disk_(std::move(disk)), offset_(offset), length_(length) {}
     std::uint64_t size() const override { return length_; }
     void copy_out(std::uint64_t offset, std::span<std::byte> out) const override {
-      if (offset + out.size() > length_ || offset_ + offset + out.size() > disk_->size) {
-        throw IoError("past the end of the test's file", "read mapped", "pages", 0);
+      if (disk_->unreadable || offset + out.size() > length_ ||
+          offset_ + offset + out.size() > disk_->size) {
+        throw IoError("the test's file cannot supply it", "read mapped", "pages", 0);
       }
       disk_->read(offset_ + offset, out);
     }

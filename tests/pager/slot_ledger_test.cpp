@@ -232,8 +232,8 @@ TEST_CASE("only the free end is cut off, and never the reserve") {
 
 TEST_CASE("a hold beyond the end of the file is an error from disk, not a broken contract") {
   LedgerWorld world(10);
-  REQUIRE_THROWS_AS(world.ledger().hold({SlotId(10), 1}, Hold::journal), IoError);
-  REQUIRE_THROWS_AS(world.ledger().hold({SlotId(8), 3}, Hold::journal), IoError);
+  REQUIRE_THROWS_AS(world.ledger().hold({SlotId(10), 1}, Hold::journal), Tampered);
+  REQUIRE_THROWS_AS(world.ledger().hold({SlotId(8), 3}, Hold::journal), Tampered);
   REQUIRE_NOTHROW(world.ledger().hold({SlotId(8), 2}, Hold::journal));
 }
 

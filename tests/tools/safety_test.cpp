@@ -127,6 +127,31 @@ TEST_CASE("A zeroed page file is tampering, not an empty store") {
   CHECK(fixture.with_key({"scan", fixture.store(), "t"}).exit_code == 5);
 }
 
+TEST_CASE("A page file that was cut short ends every command with exit code 5 and says so") {
+  const StoreFixture fixture;
+  const std::string plain = fixture.file("plain");
+  REQUIRE(coffer({"create", plain, "--unencrypted"}).exit_code == 0);
+  const std::string lines = numbered_lines(0, 5000);
+  fixture.must({"import", fixture.store(), "t", "-", "--format", "tsv"}, lines);
+  REQUIRE(
+      coffer({"import", plain, "t", "-", "--format", "tsv", "--unencrypted"}, lines).exit_code ==
+      0);
+  for (const fs::path store : {fixture.store(), plain}) {
+    const fs::path file = store / "pages";
+    for (const std::uintmax_t size : {fs::file_size(file) / 2, std::uintmax_t{0}}) {
+      fs::resize_file(file, size);
+      for (const char* command : {"check", "trees", "stat"}) {
+        const Outcome outcome = store == plain ? coffer({command, plain, "--unencrypted"})
+                                               : fixture.with_key({command, store});
+        CAPTURE(store, size, command, outcome.err);
+        CHECK(outcome.exit_code == 5);
+        CHECK(is_one_error_line(outcome.err));
+        CHECK_THAT(outcome.err, Catch::Contains("was cut") && Catch::Contains("backup"));
+      }
+    }
+  }
+}
+
 TEST_CASE("With an anchor an older copy of the store is refused, without one it is not seen") {
   const StoreFixture fixture;
   const std::string anchor = fixture.file("anchor");
