@@ -15,9 +15,14 @@
 
 namespace coffer {
 
-Key::Secret::Secret(platform::Memory& memory, Kind secret_kind)
-    : region(memory.reserve(memory.page_bytes(), platform::LockPolicy::abort, "a key")),
-      kind(secret_kind) {
+Key::Secret::Secret(platform::Memory& memory, Kind secret_kind, MemoryLocking secret_locking)
+    : region(memory.reserve(memory.page_bytes(),
+                            secret_locking == MemoryLocking::proceed_unlocked
+                                ? platform::LockPolicy::proceed_unlocked
+                                : platform::LockPolicy::abort,
+                            "a key")),
+      kind(secret_kind),
+      locking(secret_locking) {
   Expects(memory.page_bytes() >= kBytesMax + kScratchBytes);
   crypto::ensure_ready();
   region->commit(0, memory.page_bytes());
@@ -37,25 +42,27 @@ const Key::Secret& Key::secret() const {
   return *secret_;
 }
 
-Key Key::from_bytes(Bytes raw) {
+Key Key::from_bytes(Bytes raw, KeyOptions options) {
   if (raw.size() != kBytes) {
     throw InvalidArgument("a key is 32 bytes, and " + std::to_string(raw.size()) + " were given");
   }
-  auto secret = std::make_unique<Secret>(platform::native_platform().memory(), Secret::Kind::raw);
+  auto secret = std::make_unique<Secret>(platform::native_platform().memory(), Secret::Kind::raw,
+                                         options.memory_locking);
   std::copy(raw.begin(), raw.end(), secret->storage().begin());
   secret->size = kBytes;
   return Key(std::move(secret));
 }
 
-Key Key::generate() {
+Key Key::generate(KeyOptions options) {
   platform::Platform& platform = platform::native_platform();
-  auto secret = std::make_unique<Secret>(platform.memory(), Secret::Kind::raw);
+  auto secret =
+      std::make_unique<Secret>(platform.memory(), Secret::Kind::raw, options.memory_locking);
   platform.entropy().fill(secret->storage().first(kBytes));
   secret->size = kBytes;
   return Key(std::move(secret));
 }
 
-Key Key::from_passphrase(Bytes passphrase, PassphraseCost cost) {
+Key Key::from_passphrase(Bytes passphrase, PassphraseCost cost, KeyOptions options) {
   if (passphrase.empty() || passphrase.size() > Secret::kBytesMax) {
     throw InvalidArgument("a passphrase is 1 to " + std::to_string(Secret::kBytesMax) +
                           " bytes, and " + std::to_string(passphrase.size()) + " were given");
@@ -65,8 +72,8 @@ Key Key::from_passphrase(Bytes passphrase, PassphraseCost cost) {
                           std::to_string(cost.passes) + " over " +
                           std::to_string(cost.memory_bytes) + " bytes were asked");
   }
-  auto secret =
-      std::make_unique<Secret>(platform::native_platform().memory(), Secret::Kind::passphrase);
+  auto secret = std::make_unique<Secret>(platform::native_platform().memory(),
+                                         Secret::Kind::passphrase, options.memory_locking);
   std::copy(passphrase.begin(), passphrase.end(), secret->storage().begin());
   secret->size = passphrase.size();
   secret->cost = cost;
@@ -82,7 +89,7 @@ void Key::save(const std::filesystem::path& new_file) const {
     throw InvalidArgument(new_file.string() + ": exists already and is not overwritten");
   }
   // A page of its own: the key itself is const, and other threads may be opening stores with it.
-  const Secret page(platform::native_platform().memory(), Secret::Kind::raw);
+  const Secret page(platform::native_platform().memory(), Secret::Kind::raw, secret().locking);
   const auto text = page.scratch().first(2 * kBytes + 1);
   sodium_bin2hex(reinterpret_cast<char*>(text.data()), text.size(),
                  reinterpret_cast<const unsigned char*>(secret().bytes().data()), kBytes);

@@ -1,13 +1,18 @@
 // Key commands with posix_spawn.  What the program prints goes from the pipe into locked memory
 // with no buffer in between; the pipe itself is kernel memory, which is never swapped.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include <coffer/error.hpp>
@@ -20,6 +25,15 @@ extern char** environ;
 
 namespace coffer::crypto {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// Between being asked to end and being killed; and how long a killed program is waited for, which
+/// may never end (another user's, or inside a system call that hangs).
+constexpr milliseconds kGrace{1000};
+/// More would pass the clock's range.
+constexpr milliseconds kTimeMax = std::chrono::hours(24 * 365);
 
 [[noreturn]] void fail(const std::string& program, const std::string& operation, int code) {
   throw IoError("key command '" + program + "': " + operation + " failed: " +
@@ -47,7 +61,7 @@ class Descriptor {
 /// What the child's descriptors and signals are to be.
 class SpawnPlan {
  public:
-  explicit SpawnPlan(int standard_output) {
+  SpawnPlan(int standard_output, bool own_group) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawnattr_init(&attributes_);
     const auto undo = gsl::finally([this] {
@@ -66,7 +80,12 @@ class SpawnPlan {
     sigemptyset(&pipe_only);
     sigaddset(&pipe_only, SIGPIPE);
     check(posix_spawnattr_setsigdefault(&attributes_, &pipe_only));
-    check(posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (own_group) {
+      check(posix_spawnattr_setpgroup(&attributes_, 0));
+      flags |= POSIX_SPAWN_SETPGROUP;
+    }
+    check(posix_spawnattr_setflags(&attributes_, static_cast<short>(flags)));
     made_ = true;
   }
   SpawnPlan(const SpawnPlan&) = delete;
@@ -92,36 +111,122 @@ class SpawnPlan {
   bool made_ = false;
 };
 
-pid_t start(const std::vector<std::string>& command, int standard_output) {
-  std::vector<std::string> words = command;
-  std::vector<char*> arguments;
-  arguments.reserve(words.size() + 1);
-  for (std::string& word : words) {
-    arguments.push_back(word.data());
+/// True while a terminal takes our process group for the one that it talks to.
+bool in_foreground() {
+  const int terminal = ::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  const bool result = terminal >= 0 && ::tcgetpgrp(terminal) == ::getpgrp();
+  if (terminal >= 0) {
+    ::close(terminal);
   }
-  arguments.push_back(nullptr);
-  const SpawnPlan plan(standard_output);
-  pid_t child = -1;
-  const int code = posix_spawnp(&child, arguments[0], plan.actions(), plan.attributes(),
-                                arguments.data(), environ);
-  if (code != 0) {
-    fail(command[0], "starting it", code);
-  }
-  return child;
+  return result;
 }
 
-/// Reads until the end or until `out` is full and one byte more would come.
+/// The program under way: it is waited for or stopped, once.
+class Program {
+ public:
+  Program(const std::vector<std::string>& command, int standard_output)
+      : name_(command[0]), own_group_(!in_foreground()) {
+    std::vector<std::string> words = command;
+    std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
+    for (std::string& word : words) {
+      arguments.push_back(word.data());
+    }
+    arguments.push_back(nullptr);
+    const SpawnPlan plan(standard_output, own_group_);
+    const int code = posix_spawnp(&child_, arguments[0], plan.actions(), plan.attributes(),
+                                  arguments.data(), environ);
+    if (code != 0) {
+      fail(name_, "starting it", code);
+    }
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  /// Its exit status, once it ends; nothing when it has not until then.
+  [[nodiscard]] std::optional<int> wait_until(Clock::time_point end) const {
+    if (!ends_before(end)) {
+      return std::nullopt;
+    }
+    int status = 0;
+    while (::waitpid(child_, &status, 0) < 0) {
+      if (errno != EINTR) {
+        fail(name_, "waiting for its exit status", errno);
+      }
+    }
+    return status;
+  }
+
+  /// Ends it, at first kindly.
+  void stop() const {
+    const pid_t whom = own_group_ ? -child_ : child_;
+    ::kill(whom, SIGTERM);
+    static_cast<void>(ends_before(Clock::now() + kGrace));
+    // It has not been waited for, so that its number and its group's are still taken.
+    ::kill(whom, SIGKILL);
+    static_cast<void>(wait_until(Clock::now() + kGrace));
+  }
+
+ private:
+  /// Leaves it to be waited for.  Looks again and again, soon at first: nothing else that POSIX
+  /// offers waits for one child and a time without taking a signal from the embedder.
+  [[nodiscard]] bool ends_before(Clock::time_point end) const {
+    for (milliseconds pause{1};; pause = std::min(2 * pause, milliseconds{50})) {
+      siginfo_t info{};
+      const int result =
+          ::waitid(P_PID, static_cast<id_t>(child_), &info, WEXITED | WNOHANG | WNOWAIT);
+      if (result != 0 && errno != EINTR) {
+        fail(name_, "waiting for its exit status", errno);
+      }
+      if (result == 0 && info.si_pid == child_) {
+        return true;
+      }
+      const auto now = Clock::now();
+      if (now >= end) {
+        return false;
+      }
+      std::this_thread::sleep_for(std::min<Clock::duration>(pause, end - now));
+    }
+  }
+
+  const std::string& name_;
+  bool own_group_;
+  pid_t child_ = -1;
+};
+
+/// Waits until there is something to read; false at the time's end.
+bool wait_for_input(int descriptor, Clock::time_point end) {
+  while (true) {
+    const auto rest = std::chrono::ceil<milliseconds>(end - Clock::now()).count();
+    pollfd input{descriptor, POLLIN, 0};
+    // At most an hour at once: poll takes an int.
+    const int count = ::poll(&input, 1, static_cast<int>(std::clamp<long long>(rest, 0, 3600'000)));
+    if (count != 0 && !(count < 0 && errno == EINTR)) {
+      return true;  // Also on an error, which the read then reports.
+    }
+    if (Clock::now() >= end) {
+      return false;
+    }
+  }
+}
+
+/// Reads until the end, or until `out` is full and one byte more would come.
 struct Output {
   std::size_t bytes = 0;
   bool too_long = false;
+  bool too_late = false;
   int code = 0;
 };
-Output read_all(int descriptor, std::span<std::byte> out) {
+Output read_all(int descriptor, std::span<std::byte> out, Clock::time_point end) {
   Output result;
   while (true) {
     const auto rest = out.subspan(result.bytes);
     if (rest.empty()) {
       result.too_long = true;
+      return result;
+    }
+    if (!wait_for_input(descriptor, end)) {
+      result.too_late = true;
       return result;
     }
     const ssize_t count = ::read(descriptor, rest.data(), rest.size());
@@ -137,14 +242,29 @@ Output read_all(int descriptor, std::span<std::byte> out) {
   }
 }
 
-int wait_for(pid_t child, const std::string& program) {
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) {
-      fail(program, "waiting for its exit status", errno);
-    }
+[[noreturn]] void refuse_output(const std::string& program, std::size_t bytes_max) {
+  throw InvalidArgument("key command '" + program + "': it prints more than " +
+                        std::to_string(bytes_max) + " bytes, which is no key");
+}
+
+[[noreturn]] void give_up(const std::string& program, milliseconds time_max) {
+  const auto count = time_max.count();
+  const std::string time =
+      count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms";
+  throw IoError("key command '" + program + "': it did not end within " + time +
+                    " and was stopped; run it by hand to see what it waits for, or allow more time",
+                "running a key command", program, ETIMEDOUT);
+}
+
+void check_status(const std::string& program, int status) {
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    return;
   }
-  return status;
+  throw IoError("key command '" + program + "': it ended with " +
+                    (WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
+                                       : "signal " + std::to_string(WTERMSIG(status))) +
+                    "; run it by hand to see why",
+                "running a key command", program, 0);
 }
 
 void refuse_command(const std::vector<std::string>& command) {
@@ -160,9 +280,13 @@ void refuse_command(const std::vector<std::string>& command) {
 
 }  // namespace
 
-std::size_t run_key_command(const std::vector<std::string>& command, std::span<std::byte> out) {
+std::size_t run_key_command(const std::vector<std::string>& command, std::span<std::byte> out,
+                            milliseconds time_max) {
   refuse_command(command);
-  const std::string& program = command[0];
+  if (time_max <= milliseconds::zero()) {
+    throw InvalidArgument("key command: its time must be more than zero");
+  }
+  const std::string& name = command[0];
   bool complete = false;
   const auto wipe_unless_complete = gsl::finally([&] {
     if (!complete) {
@@ -172,30 +296,33 @@ std::size_t run_key_command(const std::vector<std::string>& command, std::span<s
 
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
-    fail(program, "making a pipe", errno);
+    fail(name, "making a pipe", errno);
   }
   Descriptor reading(ends[0]);
   Descriptor writing(ends[1]);
-  const pid_t child = start(command, writing.get());
+  const auto end = Clock::now() + std::min(time_max, kTimeMax);
+  const Program program(command, writing.get());
   writing.close();
-  const Output output = read_all(reading.get(), out);
+  const Output output = read_all(reading.get(), out, end);
   reading.close();  // A program that prints on and on ends by SIGPIPE.
-  const int status = wait_for(child, program);
+  std::optional<int> status;
+  if (!output.too_late) {
+    status = program.wait_until(end);
+  }
+  if (!status) {
+    program.stop();
+  }
 
   if (output.code != 0) {
-    fail(program, "reading what it prints", output.code);
+    fail(name, "reading what it prints", output.code);
   }
   if (output.too_long) {
-    throw InvalidArgument("key command '" + program + "': it prints more than " +
-                          std::to_string(out.size() - 1) + " bytes, which is no key");
+    refuse_output(name, out.size() - 1);
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw IoError("key command '" + program + "': it ended with " +
-                      (WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
-                                         : "signal " + std::to_string(WTERMSIG(status))) +
-                      "; run it by hand to see why",
-                  "running a key command", program, 0);
+  if (!status) {
+    give_up(name, time_max);
   }
+  check_status(name, *status);
   complete = true;
   return output.bytes;
 }

@@ -16,8 +16,8 @@ struct Key::Secret {
   static constexpr std::size_t kBytesMax = 1024;      ///< the longest passphrase
   static constexpr std::size_t kScratchBytes = 2048;  ///< room for a secret's text before decoding
 
-  /// Locks a page; MemoryLockError when that cannot be.
-  Secret(platform::Memory& memory, Kind kind);
+  /// Locks a page; MemoryLockError when that cannot be, unless the policy says to go on.
+  Secret(platform::Memory& memory, Kind kind, MemoryLocking locking = MemoryLocking::abort);
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
 
@@ -33,7 +33,8 @@ struct Key::Secret {
   std::unique_ptr<platform::LockableRegion> region;  ///< wiped, unlocked and unmapped when it goes
   std::size_t size = 0;
   Kind kind;
-  PassphraseCost cost;  ///< counts when a store is created
+  MemoryLocking locking;  ///< as asked for; whatever else is made of this secret follows it
+  PassphraseCost cost;    ///< counts when a store is created
 };
 
 }  // namespace coffer

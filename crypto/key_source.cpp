@@ -95,33 +95,36 @@ void decode_scratch(Key::Secret& secret, std::size_t size, const std::string& so
   secret.size = Key::kBytes;
 }
 
-std::unique_ptr<Key::Secret> new_secret(Key::Secret::Kind kind) {
-  return std::make_unique<Key::Secret>(platform::native_platform().memory(), kind);
+std::unique_ptr<Key::Secret> new_secret(Key::Secret::Kind kind, const KeyOptions& options) {
+  return std::make_unique<Key::Secret>(platform::native_platform().memory(), kind,
+                                       options.memory_locking);
 }
 
 }  // namespace
 
-Key Key::from_file(const std::filesystem::path& file) {
-  auto secret = new_secret(Secret::Kind::raw);
+Key Key::from_file(const std::filesystem::path& file, KeyOptions options) {
+  auto secret = new_secret(Secret::Kind::raw, options);
   const auto wipe_text = gsl::finally([scratch = secret->scratch()] { crypto::wipe(scratch); });
   const std::size_t size = read_secret_file(file, secret->scratch(), "key");
   decode_scratch(*secret, size, file.string());
   return Key(std::move(secret));
 }
 
-Key Key::from_command(const std::vector<std::string>& command) {
-  auto secret = new_secret(Secret::Kind::raw);
+Key Key::from_command(const std::vector<std::string>& command, KeyOptions options) {
+  auto secret = new_secret(Secret::Kind::raw, options);
   const auto wipe_text = gsl::finally([scratch = secret->scratch()] { crypto::wipe(scratch); });
-  const std::size_t size = crypto::run_key_command(command, secret->scratch());
+  const std::size_t size =
+      crypto::run_key_command(command, secret->scratch(), options.command_time_max);
   decode_scratch(*secret, size, "key command '" + command[0] + "'");
   return Key(std::move(secret));
 }
 
-Key Key::from_passphrase_file(const std::filesystem::path& file, PassphraseCost cost) {
+Key Key::from_passphrase_file(const std::filesystem::path& file, PassphraseCost cost,
+                              KeyOptions options) {
   // A second locked page for the text: from_passphrase copies from it and checks the limits.
-  const auto text = new_secret(Secret::Kind::passphrase);
+  const auto text = new_secret(Secret::Kind::passphrase, options);
   const std::size_t size = read_secret_file(file, text->scratch(), "passphrase");
-  return from_passphrase(without_line_end(text->scratch().first(size)), cost);
+  return from_passphrase(without_line_end(text->scratch().first(size)), cost, options);
 }
 
 }  // namespace coffer

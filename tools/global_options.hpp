@@ -18,6 +18,7 @@ struct GlobalOptions {
   // given, and a terminal is asked for a passphrase when there is nothing else.
   std::string key_file;
   std::string key_command;
+  std::uint64_t key_command_seconds = 60;  ///< how long it may take
   std::string passphrase_file;
   bool unencrypted = false;  ///< the store has no key; refused by an encrypted store
   PassphraseCost passphrase_cost;

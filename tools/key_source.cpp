@@ -66,15 +66,24 @@ void check_key_options(const GlobalOptions& options) {
   }
 }
 
+KeyOptions key_options(const GlobalOptions& options) {
+  return {.memory_locking =
+              options.proceed_unlocked ? MemoryLocking::proceed_unlocked : MemoryLocking::abort,
+          .command_time_max = std::chrono::seconds(options.key_command_seconds)};
+}
+
 Key obtain_key(const GlobalOptions& options, KeyUse use) {
   check_key_options(options);
-  if (!options.key_file.empty()) return Key::from_file(options.key_file);
-  if (!options.key_command.empty()) return Key::from_command(split_command(options.key_command));
+  const KeyOptions making = key_options(options);
+  if (!options.key_file.empty()) return Key::from_file(options.key_file, making);
+  if (!options.key_command.empty()) {
+    return Key::from_command(split_command(options.key_command), making);
+  }
   if (!options.passphrase_file.empty()) {
-    return Key::from_passphrase_file(options.passphrase_file, options.passphrase_cost);
+    return Key::from_passphrase_file(options.passphrase_file, options.passphrase_cost, making);
   }
   if (const char* file = std::getenv("COFFER_KEY_FILE"); file != nullptr && *file != '\0') {
-    return Key::from_file(file);
+    return Key::from_file(file, making);
   }
   if (::isatty(STDIN_FILENO) != 1) {
     throw UsageError(

@@ -19,6 +19,9 @@ enum class KeyUse { open_store, create_store };
 /// or more than one.
 [[nodiscard]] Key obtain_key(const GlobalOptions& options, KeyUse use);
 
+/// How every key of this run is made.
+[[nodiscard]] KeyOptions key_options(const GlobalOptions& options);
+
 /// UsageError when a key source is given beside --unencrypted, or two of them.
 void check_key_options(const GlobalOptions& options);
 

@@ -128,7 +128,8 @@ Key prompt_for_passphrase(const GlobalOptions& options, KeyUse use) {
       throw UsageError("the two passphrases differ; nothing was created, try again");
     }
   }
-  return Key::from_passphrase(first.bytes().first(size), options.passphrase_cost);
+  return Key::from_passphrase(first.bytes().first(size), options.passphrase_cost,
+                              key_options(options));
 }
 
 }  // namespace coffer::tools

@@ -1,18 +1,22 @@
 // coffer::Key: where a secret comes from, the forms it is read in, and saving it.
 #include <coffer/key.hpp>
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 #include <coffer/error.hpp>
 
 #include "crypto/key_secret.hpp"
 #include "support.hpp"
+#include "tests/support/child.hpp"
 
 using namespace coffer;
 using namespace coffer::test;
@@ -236,6 +240,67 @@ TEST_CASE("a key command that fails says how, and never what it was given or pri
   const std::string endless = message_of([] { return Key::from_command({"yes"}); });
   CHECK(endless.find("more than") != std::string::npos);
   CHECK_THROWS_AS(Key::from_command({"yes"}), InvalidArgument);
+}
+
+namespace {
+
+/// Not there, or ended and only not yet waited for by whoever has to.
+bool has_ended(pid_t process) {
+  std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  return !std::getline(stat, line) || line.find(") Z ") != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a key command that does not end in time is stopped, whatever it does") {
+  using namespace std::chrono_literals;
+  for (const std::string script : {"sleep 300", "trap '' TERM; while :; do sleep 0.1; done",
+                                   "exec >&-; sleep 300", "printf x; sleep 300",
+                                   // Keeps the output open behind the program's back.
+                                   "sleep 300 & exit 0"}) {
+    CAPTURE(script);
+    const auto begin = std::chrono::steady_clock::now();
+    const std::string text = message_of([&] {
+      return Key::from_command({"sh", "-c", script, "sh", "SECRETARGUMENT"},
+                               {.command_time_max = 200ms});
+    });
+    const auto taken = std::chrono::steady_clock::now() - begin;
+    CHECK(text.find("did not end within 200 ms") != std::string::npos);
+    CHECK(text.find("SECRETARGUMENT") == std::string::npos);
+    CHECK(taken >= 200ms);
+    CHECK(taken < 30s);
+  }
+  CHECK_THROWS_AS(Key::from_command({"sleep", "300"}, {.command_time_max = 100ms}), IoError);
+  CHECK_THROWS_AS(Key::from_command({"true"}, {.command_time_max = 0ms}), InvalidArgument);
+  CHECK_THROWS_AS(Key::from_command({"true"}, {.command_time_max = -1ms}), InvalidArgument);
+  CHECK(secret_of(Key::from_command({"echo", kHex}, {.command_time_max = std::chrono::hours(9)})) ==
+        counting(32));
+  CHECK(secret_of(Key::from_command({"echo", kHex},
+                                    {.command_time_max = std::chrono::milliseconds::max()})) ==
+        counting(32));
+}
+
+TEST_CASE("what a key command started is stopped with it") {
+  const Folder folder;
+  const std::string answer = answer_of_child([&]() -> std::string {
+    // Without a terminal, as a service runs: the program is alone in its process group.
+    ::setsid();
+    return message_of([&] {
+      return Key::from_command(
+          {"sh", "-c", "sleep 300 & echo $! > \"$1\"; wait", "sh", folder.at("started").string()},
+          {.command_time_max = std::chrono::milliseconds(500)});
+    });
+  });
+  CHECK(answer.find("did not end within 500 ms") != std::string::npos);
+  pid_t started = 0;
+  std::ifstream(folder.at("started")) >> started;
+  REQUIRE(started > 0);
+  for (int i = 0; i < 100 && !has_ended(started); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  CHECK(has_ended(started));
+  ::kill(started, SIGKILL);
 }
 
 TEST_CASE("a key moves, and each lives in one locked page that it gives back") {

@@ -1,7 +1,12 @@
 // Every way to give the command a key, and what happens with the wrong one.
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <fstream>
 #include <string>
+#include <thread>
 
 #include "tests/tools/store_fixture.hpp"
 
@@ -86,6 +91,50 @@ TEST_CASE("A missing key file and a failing key program are input/output errors"
   CHECK(coffer({"trees", fixture.store(), "--key-file", fixture.file("none")}).exit_code == 3);
   CHECK(coffer({"trees", fixture.store(), "--key-exec", "false"}).exit_code == 3);
   CHECK(coffer({"trees", fixture.store(), "--key-exec", fixture.file("none")}).exit_code == 3);
+}
+
+TEST_CASE("A key program that hangs is stopped, and so is what it started") {
+  const StoreFixture fixture;
+  const std::string script = fixture.file("hang");
+  const std::string started = fixture.file("started");
+  write_file(script, "sleep 300 &\necho $! > " + started + "\nwait\n");
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome outcome = run({.arguments = {"trees", fixture.store(), "--key-exec",
+                                             "sh '" + script + "'", "--key-exec-timeout", "1"},
+                               .input = {},
+                               .environment = {},
+                               .standard_output = {},
+                               // As in a service: no terminal.
+                               .in_child = [] { ::setsid(); }});
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
+  CHECK(outcome.exit_code == 3);
+  CHECK(is_one_error_line(outcome.err));
+  CHECK_THAT(outcome.err, Catch::Contains("'sh'") && Catch::Contains("within 1 s"));
+  const std::string process = read_file(started);
+  REQUIRE_FALSE(process.empty());
+  bool ended = false;
+  for (int i = 0; i < 100 && !ended; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::ifstream stat("/proc/" + std::to_string(std::stoi(process)) + "/stat");
+    std::string line;
+    ended = !std::getline(stat, line) || line.find(") Z ") != std::string::npos;
+  }
+  CHECK(ended);
+  for (const char* time : {"0", "-1", "x"}) {
+    CHECK(fixture.with_key({"trees", fixture.store(), "--key-exec-timeout", time}).exit_code == 2);
+  }
+}
+
+TEST_CASE("A key program may ask on the terminal that the command runs on") {
+  const StoreFixture fixture;
+  const std::string script = fixture.file("ask");
+  write_file(script, "printf 'Which key? ' > /dev/tty\nread -r name < /dev/tty\ncat \"$name\"\n");
+  const Outcome outcome =
+      run_on_terminal({"stat", fixture.store(), "--key-exec", "sh '" + script + "'"},
+                      {{"Which key?", fixture.key() + "\n"}});
+  INFO(outcome.out);
+  CHECK(outcome.exit_code == 0);
+  CHECK_THAT(outcome.out, Catch::Contains("encrypted"));
 }
 
 TEST_CASE("Without a key, and without a terminal to ask, the command says what to give") {

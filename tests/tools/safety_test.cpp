@@ -223,27 +223,55 @@ TEST_CASE("Output that finds no room is an input/output error") {
 TEST_CASE("Memory that cannot be locked ends with exit code 6 and the numbers to give") {
   const StoreFixture fixture;
   fixture.must({"put", fixture.store(), "t", "k", "v"});
-  const auto limited = [&](std::vector<std::string> arguments) {
-    return run({.arguments = fixture.keyed(std::move(arguments)),
+  const std::string passphrase = fixture.file("passphrase");
+  write_file(passphrase, "open sesame\n");
+  const std::string other = fixture.file("other");
+  REQUIRE(coffer({"create", other, "--passphrase-file", passphrase, "--passphrase-memory", "8M",
+                  "--passphrase-passes", "1"})
+              .exit_code == 0);
+  const auto limited = [&](const std::vector<std::string>& arguments, rlim_t bytes) {
+    return run({.arguments = arguments,
                 .input = {},
                 .environment = {},
                 .standard_output = {},
-                .in_child = [] {
+                .in_child = [bytes] {
                   // Root passes the limit unless it loses this capability first.
                   ::prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0);
-                  // Enough for a key, which is never kept unlocked, and for nothing else.
-                  const rlimit little{65'536, 65'536};
+                  const rlimit little{bytes, bytes};
                   ::setrlimit(RLIMIT_MEMLOCK, &little);
                 }});
   };
-  const Outcome refused = limited({"get", fixture.store(), "t", "k"});
-  CHECK(refused.exit_code == 6);
-  CHECK(refused.out.empty());
-  CHECK(is_one_error_line(refused.err));
-  CHECK_THAT(refused.err, Catch::Contains("memlock"));
-  const Outcome unlocked = limited({"get", fixture.store(), "t", "k", "--proceed-unlocked"});
-  CHECK(unlocked.exit_code == 0);
-  CHECK(unlocked.out == "v");
+  const std::vector<std::vector<std::string>> calls{
+      {"get", fixture.store(), "t", "k", "--key-file", fixture.key()},
+      {"put", fixture.store(), "t", "l", "w", "--key-exec", "cat '" + fixture.key() + "'"},
+      {"stat", other, "--passphrase-file", passphrase},
+      {"keygen", fixture.file("new key")},
+      {"create", fixture.file("new"), "--key-file", fixture.key()},
+  };
+  // Nothing at all; and a key, but nothing else.
+  for (const rlim_t bytes : {rlim_t{0}, rlim_t{8192}}) {
+    for (const auto& call : calls) {
+      // A new key needs no more than a key's memory.
+      if (bytes != 0 && call[0] == "keygen") continue;
+      const Outcome refused = limited(call, bytes);
+      CAPTURE(bytes, call[0], refused.err);
+      CHECK(refused.exit_code == 6);
+      CHECK(refused.out.empty());
+      CHECK(is_one_error_line(refused.err));
+      CHECK_THAT(refused.err, Catch::Contains("memlock"));
+    }
+  }
+  CHECK_FALSE(fs::exists(fixture.file("new key")));
+  CHECK_FALSE(fs::exists(fixture.file("new")));
+  for (auto call : calls) {
+    call.emplace_back("--proceed-unlocked");
+    const Outcome unlocked = limited(call, 0);
+    CAPTURE(call[0], unlocked.err);
+    CHECK(unlocked.exit_code == 0);
+    // Said once, however many pieces of memory it is.
+    CHECK(count_lines(unlocked.err) == 1);
+    if (call[0] == "get") CHECK(unlocked.out == "v");
+  }
 }
 #endif
 
