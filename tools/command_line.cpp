@@ -23,6 +23,10 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
   app.add_option("--key-exec", options.key_command,
                  "Program that prints the key, with arguments; split at blanks, no shell")
       ->type_name("COMMAND");
+  app.add_option("--key-exec-timeout", options.key_command_seconds,
+                 "How long that program may take before it is stopped (default 60)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{86'400}));
   app.add_option("--passphrase-file", options.passphrase_file,
                  "File whose one line is a passphrase")
       ->type_name("FILE");
@@ -68,7 +72,8 @@ void add_all_commands(CLI::App& app, Invocation& invocation) {
   add_store_commands(app, invocation);
   add_entry_commands(app, invocation);
   add_scan_command(app, invocation);
-  add_transfer_commands(app, invocation);
+  add_import_command(app, invocation);
+  add_export_command(app, invocation);
   add_bench_command(app, invocation);
   add_completion_command(app, invocation);
 }

@@ -9,12 +9,13 @@
 
 namespace coffer::tools {
 
-void add_key_commands(CLI::App& app, Invocation& invocation);       // keygen
-void add_store_commands(CLI::App& app, Invocation& invocation);     // create, trees, stat, check
-void add_entry_commands(CLI::App& app, Invocation& invocation);     // put, get, del
-void add_scan_command(CLI::App& app, Invocation& invocation);       // scan
-void add_transfer_commands(CLI::App& app, Invocation& invocation);  // import, export
-void add_bench_command(CLI::App& app, Invocation& invocation);      // bench/
+void add_key_commands(CLI::App& app, Invocation& invocation);    // keygen
+void add_store_commands(CLI::App& app, Invocation& invocation);  // create, trees, stat, check
+void add_entry_commands(CLI::App& app, Invocation& invocation);  // put, get, del
+void add_scan_command(CLI::App& app, Invocation& invocation);    // scan
+void add_import_command(CLI::App& app, Invocation& invocation);  // import
+void add_export_command(CLI::App& app, Invocation& invocation);  // export
+void add_bench_command(CLI::App& app, Invocation& invocation);   // bench/
 void add_completion_command(CLI::App& app, Invocation& invocation);
 
 void add_all_commands(CLI::App& app, Invocation& invocation);

@@ -16,12 +16,6 @@ std::string line_of(const Json& json) {
   return json.dump() + "\n";
 }
 
-// A tree's name for JSON: itself, or marked digits when it is no printable text.
-std::string shown_name(const std::string& name) {
-  if (shown_as_text(name)) return name;
-  return std::string(kHexMarker) + encode_hex(Bytes(name));
-}
-
 }  // namespace
 
 std::string human_size(std::uint64_t bytes) {

@@ -63,6 +63,11 @@ bool shown_as_text(Bytes bytes) {
   return is_printable(bytes) && !bytes.text().starts_with(kHexMarker);
 }
 
+std::string shown_name(const std::string& name) {
+  if (shown_as_text(name)) return name;
+  return std::string(kHexMarker) + encode_hex(Bytes(name));
+}
+
 SecretArgument::~SecretArgument() {
   sodium_memzero(text.data(), text.size());
   sodium_memzero(integer_.data(), integer_.size());

@@ -28,6 +28,9 @@ inline constexpr std::string_view kHexMarker = "hex:";
 /// True when output for people shows these bytes as they are.
 [[nodiscard]] bool shown_as_text(Bytes bytes);
 
+/// A tree's name for people and for JSON: itself, or marked digits.
+[[nodiscard]] std::string shown_name(const std::string& name);
+
 /// How a KEY argument is to be read.
 enum class KeyForm { text, hex, integer };
 
