@@ -20,8 +20,8 @@
 //       does not is passed over for one that verifies: who can write the file could as well have
 //       destroyed it, and gains nothing.  An older copy does not open what a newer one, authentic
 //       under the same data key, has locked: taking a slot away holds from the first copy written.
-//       That both copies were replaced by older ones shows in the header hash that superblock and
-//       anchor carry.
+//       That both copies were replaced by older ones shows in the header hash that the superblock
+//       carries.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,7 @@ class KeyRing {
   /// Keyed hash of the history for the anchor: BLAKE2b-256 under the anchor key.
   [[nodiscard]] virtual Hash anchor_hash(
       std::initializer_list<std::span<const std::byte>> parts) const = 0;
-  /// BLAKE2b-256 of the key header in force, which superblock and anchor name.
+  /// BLAKE2b-256 of the key header in force, which the superblock names.
   [[nodiscard]] virtual const Hash& header_hash() const = 0;
 };
 
