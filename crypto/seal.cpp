@@ -177,6 +177,15 @@ Hash hash(std::span<const std::byte> key, std::initializer_list<std::span<const 
   return out;
 }
 
+ShortHash short_hash(std::span<const std::byte, kShortHashKeyBytes> key,
+                     std::span<const std::byte> data) {
+  static_assert(kShortHashKeyBytes == crypto_shorthash_siphashx24_KEYBYTES);
+  static_assert(sizeof(ShortHash) == crypto_shorthash_siphashx24_BYTES);
+  ShortHash out;
+  crypto_shorthash_siphashx24(raw(out.data()), raw(data.data()), data.size(), raw(key.data()));
+  return out;
+}
+
 Filler::Filler(platform::Entropy& entropy) {
   ensure_ready();
   entropy.fill(seed_);

@@ -125,6 +125,11 @@ void wipe(std::span<std::byte> bytes) noexcept;
 /// BLAKE2b-256, keyed when `key` is not empty, of the concatenation of `parts`.
 [[nodiscard]] Hash hash(std::span<const std::byte> key,
                         std::initializer_list<std::span<const std::byte>> parts);
+/// SipHash-2-4 with 128 bits, under a secret key of the process (never a store's): for tables in memory.
+inline constexpr std::size_t kShortHashKeyBytes = 16;
+using ShortHash = std::array<std::byte, 16>;
+[[nodiscard]] ShortHash short_hash(std::span<const std::byte, kShortHashKeyBytes> key,
+                                   std::span<const std::byte> data);
 /// Fills `out` with bytes that cannot be told from ciphertext, from an ephemeral random seed that
 /// is used with no store key and for nothing else: what pads the rest of a slot.  One thread at a
 /// time.

@@ -129,8 +129,8 @@ struct JournalFiles {
 
 // --- Writing ------------------------------------------------------------------------------------------
 
-/// Appends transactions.  begin/add/finish/abandon are called by one thread at a time (the writer's);
-/// sync, end and recycle may be called from others meanwhile.
+/// Appends transactions.  reserve/begin/add/finish/abandon are called by one thread at a time (the
+/// writer's); the others may be called from any meanwhile.
 class JournalWriter {
  public:
   /// `staging` is locked memory of at least kFragmentBytesMax, the writer's alone.  Continues at `end`.
@@ -145,6 +145,10 @@ class JournalWriter {
   /// Makes sure that segments for `bytes` beyond the end exist (J5).  NoSpace or IoError: nothing changed
   /// that matters.
   void reserve(std::uint64_t bytes);
+  /// Less than half a segment is ready beyond `position`, where the journal ends.  Any thread.
+  [[nodiscard]] bool room_is_short(Lsn position) const;
+  /// Makes one more segment ready, so that the writer need not wait for it.  Any thread; errors as reserve.
+  void prepare_room();
   void begin(CommitNumber commit);
   void add(const PageImage& record);
   void add(const PageDelta& record);

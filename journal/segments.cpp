@@ -129,12 +129,13 @@ void Segments::take_back(std::vector<Named>& named) noexcept {
 }
 
 void Segments::make_room(Lsn from, Lsn upto) {
-  if (upto <= ready_upto_) return;
+  if (upto <= ready_upto()) return;
   Expects(from < upto);
   const std::lock_guard layout(layout_mutex_);
+  const Lsn promised = ready_upto();
+  if (upto <= promised) return;  // made by another thread meanwhile
   const std::uint64_t last = index_of(Lsn{upto.value - 1});
-  std::uint64_t first = index_of(from);
-  if (ready_upto_ > from) first = index_of(ready_upto_);
+  const std::uint64_t first = index_of(std::max(from, promised));
 
   std::vector<Named> named;
   try {
@@ -159,7 +160,7 @@ void Segments::make_room(Lsn from, Lsn upto) {
     take_back(named);
     throw;
   }
-  ready_upto_ = Lsn{(last + 1) * files_.segment_bytes};
+  ready_upto_.store((last + 1) * files_.segment_bytes, std::memory_order_release);
 }
 
 std::size_t Segments::write(Lsn position, std::span<const std::byte> bytes) {

@@ -11,8 +11,8 @@
 // on a full disk) and renamed ones renamed back.  After a failed `sync` nothing may be relied on;
 // the writer poisons itself.
 //
-// Locks: layout_mutex_ (files come and go: slow) before mutex_ (the maps: short).  `make_room` and
-// `write` are the writer's thread's; the others may be called from any.
+// Locks: layout_mutex_ (files come and go: slow) before mutex_ (the maps: short).  `write` is the
+// writer's thread's; the others may be called from any.
 #pragma once
 
 #include <atomic>
@@ -38,6 +38,8 @@ class Segments {
 
   /// Makes [from, upto) writable.  NoSpace or IoError: nothing has changed that matters.
   void make_room(Lsn from, Lsn upto);
+  /// Everything from the first make_room up to here is writable; 0 before that.
+  [[nodiscard]] Lsn ready_upto() const { return Lsn{ready_upto_.load(std::memory_order_acquire)}; }
   /// Writes the part of `bytes` that lies in `position`'s segment; returns its length.
   std::size_t write(Lsn position, std::span<const std::byte> bytes);
   /// Makes all finished writes durable.  One caller at a time.
@@ -73,7 +75,7 @@ class Segments {
   void fill_with_zeros(platform::File& file, std::uint64_t from);
 
   JournalFiles files_;
-  Lsn ready_upto_{};  ///< the writer's thread's: make_room has promised everything below
+  std::atomic<std::uint64_t> ready_upto_{0};  ///< changed under layout_mutex_
 
   std::mutex layout_mutex_;
   Lsn retired_upto_{};  ///< under layout_mutex_: what the last interval began with

@@ -80,8 +80,7 @@ struct JournalWriter::State {
   std::uint32_t fragment_index = 0;
   std::vector<std::byte> batch;
   Lsn batch_at{};               ///< where the batch will be written
-  std::size_t batch_bytes = 0;  ///< up to the end of its last fragment
-  std::size_t batch_next = 0;   ///< where its next fragment begins: batch_bytes, rounded up
+  std::size_t batch_bytes = 0;  ///< a multiple of the grid: where its next fragment begins
   crypto::Tag chain_tag{};      ///< of the last header sealed
 
   std::mutex sync_mutex;
@@ -111,7 +110,6 @@ struct JournalWriter::State {
     fragment_index = 0;
     batch_at = to.position;
     batch_bytes = 0;
-    batch_next = 0;
     chain_tag = to.last_tag;
     phase = Phase::idle;
   }
@@ -131,7 +129,7 @@ void JournalWriter::State::stage(const Record& record) {
   if (bytes > format::kBodyBytesMax - staged_bytes) {
     seal_staged(false);
     // A position that no batch reaches: none of these fragments has a commit mark.
-    if (batch_next >= kBatchBytes) write_batch(Lsn{UINT64_MAX});
+    if (batch_bytes >= kBatchBytes) write_batch(Lsn{UINT64_MAX});
   }
   encode(staging.subspan(staged_bytes, bytes), record);
   staged_bytes += bytes;
@@ -139,8 +137,8 @@ void JournalWriter::State::stage(const Record& record) {
 
 void JournalWriter::State::seal_staged(bool with_commit_mark) {
   const std::size_t bytes = format::kFragmentOverheadBytes + staged_bytes;
-  Ensures(batch.size() - batch_next >= bytes);
-  FragmentHeader header{.position = batch_at.next(batch_next),
+  Ensures(batch.size() - batch_bytes >= bytes);
+  FragmentHeader header{.position = batch_at.next(batch_bytes),
                         .commit = commit,
                         .generation = generation,
                         .previous_tag = chain_tag,
@@ -152,18 +150,19 @@ void JournalWriter::State::seal_staged(bool with_commit_mark) {
                         .body_tag = {}};
   chain_tag = seal_fragment(sealer, nonces, epoch, header, staging.first(staged_bytes),
                             staging.subspan<format::kBodyBytesMax, format::kHeaderBytes>(),
-                            std::span(batch).subspan(batch_next, bytes));
+                            std::span(batch).subspan(batch_bytes, bytes));
   crypto::wipe(staging.first(staged_bytes));
   staged_bytes = 0;
   ++fragment_index;
 
-  batch_bytes = batch_next + bytes;
-  batch_next = static_cast<std::size_t>(format::round_up_to_grid(batch_bytes));
-  std::fill(batch.begin() + static_cast<std::ptrdiff_t>(batch_bytes),
-            batch.begin() + static_cast<std::ptrdiff_t>(batch_next), std::byte{0});
+  const std::size_t fragment_end = batch_bytes + bytes;
+  batch_bytes = static_cast<std::size_t>(format::round_up_to_grid(fragment_end));
+  std::fill(batch.begin() + static_cast<std::ptrdiff_t>(fragment_end),
+            batch.begin() + static_cast<std::ptrdiff_t>(batch_bytes), std::byte{0});
 }
 
-/// Writes the batch.  From `commit_mark_at` on a failure is a Poisoning.
+/// Writes the batch, in whole blocks of the grid: part of a block would have to be read first where the
+/// operating system does not have it in memory.  From `commit_mark_at` on a failure is a Poisoning.
 void JournalWriter::State::write_batch(Lsn commit_mark_at) {
   segments.make_room(batch_at, batch_at.next(batch_bytes));
   const std::span<const std::byte> bytes = std::span(batch).first(batch_bytes);
@@ -180,9 +179,8 @@ void JournalWriter::State::write_batch(Lsn commit_mark_at) {
       throw Poisoning(std::current_exception());
     }
   }
-  batch_at = batch_at.next(batch_next);
+  batch_at = batch_at.next(batch_bytes);
   batch_bytes = 0;
-  batch_next = 0;
 }
 
 JournalWriter::JournalWriter(const JournalFiles& files, const crypto::Sealer& sealer,
@@ -200,8 +198,20 @@ JournalWriter::~JournalWriter() {
 void JournalWriter::reserve(std::uint64_t bytes) {
   state_->check_usable();
   if (bytes == 0) return;
-  const Lsn from = state_->batch_at.next(state_->batch_next);
+  const Lsn from = state_->batch_at.next(state_->batch_bytes);
   state_->segments.make_room(from, from.next(bytes));
+}
+
+bool JournalWriter::room_is_short(Lsn position) const {
+  return state_->segments.ready_upto() < position.next(state_->segments.files().segment_bytes / 2);
+}
+
+void JournalWriter::prepare_room() {
+  state_->check_usable();
+  const Lsn ready = state_->segments.ready_upto();
+  // Where the first segment begins is the writer's to say.
+  if (ready == Lsn{}) return;
+  state_->segments.make_room(ready, ready.next(state_->segments.files().segment_bytes));
 }
 
 void JournalWriter::begin(CommitNumber commit) {
@@ -265,7 +275,7 @@ JournalEnd JournalWriter::finish(const CommitState& commit_state, Lsn durable_up
   }
   step_or_fail(state.phase, [&] {
     state.stage(commit_state);
-    const Lsn commit_mark_at = state.batch_at.next(state.batch_next);
+    const Lsn commit_mark_at = state.batch_at.next(state.batch_bytes);
     state.seal_staged(true);
     state.write_batch(commit_mark_at);
   });

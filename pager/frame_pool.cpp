@@ -209,15 +209,20 @@ void FramePool::make_free(FrameIndex frame) noexcept {
   free_.push_back(frame);
 }
 
+/// The last pin of an orphan has gone; a try_pin that is about to undo itself may have come meanwhile, and is
+/// the last one then.
 void FramePool::free_orphan(FrameIndex frame) noexcept {
-  if (frames_[frame].orphan.exchange(false, std::memory_order_acq_rel)) make_free(frame);
+  std::uint32_t unpinned = kOrphan;
+  if (frames_[frame].pins.compare_exchange_strong(unpinned, 0, std::memory_order_acq_rel)) {
+    make_free(frame);
+  }
 }
 
 void FramePool::retire(FrameIndex frame) noexcept {
   Frame& f = frames_[frame];
   // The generation changes now, so that nobody finds the frame by memory; the content stays for handles.
   f.generation.fetch_add(1, std::memory_order_acq_rel);
-  f.orphan.store(true, std::memory_order_release);
+  f.pins.fetch_or(kOrphan, std::memory_order_acq_rel);
   unpin(frame);
 }
 
@@ -306,7 +311,7 @@ void FramePool::leave(SharedFrame shared) noexcept {
     f.pins.fetch_sub(kEvicting, std::memory_order_acq_rel);
     make_free(shared.frame);
   } else {
-    f.orphan.store(true, std::memory_order_release);
+    f.pins.fetch_or(kOrphan, std::memory_order_acq_rel);
     unpin(shared.frame);
   }
 }

@@ -13,6 +13,8 @@
 //       keeps its private frames below `private_frames_max`, so that it cannot starve readers.
 //   F5  A tag names a version: two sealed versions of a page never share one (the nonce is random), so
 //       (page, tag) finds the right content whatever snapshot asks.
+//   F6  An orphan (a frame that only handles still pin) becomes free once, by whoever takes its count of pins
+//       from kOrphan to nothing.
 //
 // Lock order: a bucket's lock, then the free list's.  Growth has a lock of its own, taken with neither held.
 // Thread-safe throughout.
@@ -105,14 +107,12 @@ class FramePool final : public PinOwner {
     frames_[frame].pins.fetch_add(1, std::memory_order_relaxed);
   }
   void unpin(FrameIndex frame) noexcept override {
-    Frame& f = frames_[frame];
-    if (f.pins.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-        f.orphan.load(std::memory_order_acquire)) {
+    if (frames_[frame].pins.fetch_sub(1, std::memory_order_acq_rel) == (kOrphan | 1)) {
       free_orphan(frame);
     }
   }
   [[nodiscard]] std::uint32_t pins(FrameIndex frame) const noexcept {
-    return frames_[frame].pins.load(std::memory_order_acquire) & ~kEvicting;
+    return frames_[frame].pins.load(std::memory_order_acquire) & ~(kEvicting | kOrphan);
   }
   [[nodiscard]] std::uint32_t generation(FrameIndex frame) const noexcept {
     return frames_[frame].generation.load(std::memory_order_acquire);
@@ -125,14 +125,17 @@ class FramePool final : public PinOwner {
   [[nodiscard]] std::uint64_t locked_bytes() const;
 
  private:
+  /// In `pins`, so that a pin's end sees in one step whether it was the last and what follows from that:
+  /// asked in two, the frame could have become another one in between (F6).
   static constexpr std::uint32_t kEvicting = 0x80000000u;
+  static constexpr std::uint32_t kOrphan =
+      0x40000000u;  ///< nobody's but its handles': the last frees it
   enum class State : std::uint8_t { free, clean, private_ };
 
   struct alignas(64) Frame {
     std::atomic<std::uint32_t> pins{0};
     std::atomic<std::uint32_t> generation{0};
     std::atomic<bool> referenced{false};
-    std::atomic<bool> orphan{false};
     std::atomic<State> state{State::free};
     bool branch = false;         // guarded by the bucket's lock
     std::uint32_t users = 0;     // guarded by the bucket's lock

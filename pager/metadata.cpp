@@ -53,6 +53,14 @@ NodePointer Metadata::State::table_node(unsigned level, std::uint64_t index) con
   return node;
 }
 
+void Metadata::State::raise_reused(PageId page, SlotId slot) const {
+  raise_damaged(
+      keys.suite(),
+      fmt::format("the journal says that page {} was written again to slot {} of '{}', where it "
+                  "lies: the superblock and the journal are of different times",
+                  page.value, slot.value, file.path().string()));
+}
+
 // --- Opening
 // ----------------------------------------------------------------------------------------
 

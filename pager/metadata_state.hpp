@@ -51,6 +51,7 @@ struct Metadata::State final : TableReader {
 
   /// The node of the table in force; nullptr when its subtree is empty.  Under the gate.
   [[nodiscard]] NodePointer table_node(unsigned level, std::uint64_t index) const override;
+  [[noreturn]] void raise_reused(PageId page, SlotId slot) const override;
   /// Likewise from disk; compares its count with the reference's.
   [[nodiscard]] NodePointer read_counted(const NodePlace& place, const Child& child) const;
 };

@@ -159,8 +159,30 @@ void PageFile::shrink(std::uint64_t slots) {
   slots_.store(slots, std::memory_order_release);
 }
 
+void PageFile::leave_tail(std::uint64_t slots) {
+  slots_.store(std::min(slots, slot_count()), std::memory_order_release);
+}
+
+bool PageFile::take_tail(std::uint64_t slots) {
+  if (slots > file_->size() / page_bytes_) return false;
+  slots_.store(std::max(slots, slot_count()), std::memory_order_release);
+  return true;
+}
+
 void PageFile::sync() {
-  file_->data_sync();
+  const std::lock_guard one_at_a_time(sync_mutex_);
+  if (sync_failed_) {
+    throw IoError(fmt::format("an earlier sync of '{}' failed, and what it lost cannot be known; "
+                              "close the store and open it again",
+                              path().string()),
+                  "sync", path(), 0);
+  }
+  try {
+    file_->data_sync();
+  } catch (...) {
+    sync_failed_ = true;
+    throw;
+  }
 }
 
 }  // namespace coffer::pager

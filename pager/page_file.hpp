@@ -8,6 +8,8 @@
 //   F1  A byte is copied out of a window once; no mapped address leaves this class.
 //   F2  The file grows only by allocating: a slot below slot_count() has its room on the disk.
 //   F3  A slot at or beyond slot_count() is never read or written.
+//   F4  After one sync has failed none succeeds.  The operating system reports lost writes once, to
+//       whoever syncs first, and forgets them: the next sync would vouch for what is not there.
 //
 // Failures: a file that is shorter than a reference says was cut by somebody else, which is damage
 // (Tampered, or Corrupted when unencrypted).  IoError from the operating system, NoSpace from grow
@@ -17,6 +19,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 
 #include "pager/slot.hpp"
@@ -50,6 +53,12 @@ class PageFile {
   /// Grows to `slots`, allocated on disk (NoSpace).
   void grow(std::uint64_t slots);
   void shrink(std::uint64_t slots);
+  /// From here on the file counts as `slots` long, when it is longer: what lies behind was grown and
+  /// never came into force (or was put there by somebody else).  Growing takes it back.
+  void leave_tail(std::uint64_t slots);
+  /// Takes back what leave_tail left, up to `slots`; false when the file is not that long.
+  [[nodiscard]] bool take_tail(std::uint64_t slots);
+  /// Makes every write that has ended durable, whoever made it.
   void sync();
   /// Says that these slots were referenced and lie beyond the end: Tampered or Corrupted.
   [[noreturn]] void raise_short(SlotId first, std::uint64_t count) const;
@@ -66,6 +75,8 @@ class PageFile {
   crypto::Suite suite_ = crypto::Suite::xchacha20poly1305;
   std::atomic<std::uint64_t> slots_{0};
   std::unique_ptr<Windows> windows_;
+  std::mutex sync_mutex_;
+  bool sync_failed_ = false;  // guarded by sync_mutex_
 };
 
 }  // namespace coffer::pager

@@ -75,6 +75,7 @@ struct SlotLedger::State {
   }
 
   void resize(std::uint64_t to);
+  void take_tail(SlotRun run);
   void prepare(SlotRun run, Hold hold);
   void put_hold(SlotRun run, Hold hold);
   void take_off(SlotRun run, Hold hold);
@@ -120,6 +121,13 @@ void SlotLedger::State::prepare(SlotRun run, Hold hold) {
   for (std::uint64_t b = run.first.value / SlotBlock::kSlots; b <= last; ++b) {
     blocks[b]->prepare(hold);
   }
+}
+
+/// A journal names what was grown since the checkpoint.
+void SlotLedger::State::take_tail(SlotRun run) {
+  const std::uint64_t end = run.first.value + run.count;
+  if (end < run.count || !file.take_tail(end)) file.raise_short(run.first, run.count);
+  resize(end);
 }
 
 void SlotLedger::State::put_hold(SlotRun run, Hold hold) {
@@ -374,7 +382,7 @@ std::vector<SlotRun> SlotLedger::allocate_scattered(std::uint64_t count, Hold ho
 
 void SlotLedger::hold(SlotRun run, Hold hold) {
   const std::lock_guard guard(state_->mutex);
-  if (!state_->inside(run)) state_->file.raise_short(run.first, run.count);
+  if (!state_->inside(run)) state_->take_tail(run);
   state_->put_hold(run, hold);
 }
 

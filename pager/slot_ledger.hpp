@@ -57,7 +57,9 @@ enum class Hold : std::uint8_t {
 /// Knows of every slot whether it may be written.  Thread-safe.
 class SlotLedger {
  public:
-  /// All of the file's slots are free at first.
+  /// All of the file's slots are free at first.  It covers the file as long as PageFile says it is: what
+  /// costs memory is what the superblock or the journal vouches for, not the length that anybody can give
+  /// a file.
   explicit SlotLedger(PageFile& file);
   ~SlotLedger();
   SlotLedger(const SlotLedger&) = delete;

@@ -22,6 +22,7 @@ using format::get_little_endian;
 using format::put_little_endian;
 
 constexpr std::uint64_t kSegmentGrid = 65536;
+constexpr std::uint64_t kJournalGrid = 4096;  // fragments begin on it
 
 template <std::size_t N>
 void put_bytes(std::byte* out, const std::array<std::byte, N>& bytes) {
@@ -63,6 +64,7 @@ const char* nonsense(const Superblock& s) {
   if (s.page_count >= s.next_page.value) return "page count";
   if ((s.page_count == 0) != (s.table_levels == 0)) return "page count";
   if (s.catalog_root.value >= s.next_page.value) return "root of the catalog";
+  if (s.journal_position.value % kJournalGrid != 0) return "position in the journal";
   if (s.openings.size() > kOpeningsMax) return "number of openings";
   return nullptr;
 }
@@ -207,8 +209,12 @@ FoundSuperblock read_superblock(const platform::File& file, const crypto::KeyRin
   }
   FoundSuperblock found;
   const bool take_second = !first || (second && second->checkpoint > first->checkpoint);
-  found.repair = !first || !second || first->checkpoint != second->checkpoint;
-  if (found.repair) found.bad_copy = take_second ? 0 : 1;
+  if (!first || !second) {
+    found.other = FoundSuperblock::Other::damaged;
+  } else if (first->checkpoint != second->checkpoint) {
+    found.other = FoundSuperblock::Other::older;
+  }
+  found.copy = take_second ? 1 : 0;
   found.superblock = std::move(take_second ? *second : *first);
   if (found.superblock.key_header_hash != keys.header_hash()) {
     raise_damaged(
@@ -218,6 +224,31 @@ FoundSuperblock read_superblock(const platform::File& file, const crypto::KeyRin
                     file.path().string()));
   }
   return found;
+}
+
+void settle_superblock(platform::File& file, const FoundSuperblock& found,
+                       const crypto::KeyRing& keys, crypto::NonceRun& nonces) {
+  const auto write = [&](int copy) {
+    write_superblock(file, copy, found.superblock, keys, nonces);
+    file.sync();
+  };
+  // What a killed process wrote is made durable; what a failed sync lost is not, and has to be written again.
+  file.sync();
+  switch (found.other) {
+    case FoundSuperblock::Other::same:
+      // Copy 0 was durable before copy 1 was touched (B2).
+      write(1);
+      break;
+    case FoundSuperblock::Other::older:
+      // The older copy is durable, and good until the newer one is.
+      write(found.copy);
+      write(1 - found.copy);
+      break;
+    case FoundSuperblock::Other::damaged:
+      // It was being written, so the one that was taken is durable.
+      write(1 - found.copy);
+      break;
+  }
 }
 
 void write_superblock(platform::File& file, int copy, const Superblock& superblock,

@@ -7,6 +7,9 @@
 //   B3  One bad copy costs nothing: the other one is taken.  Two bad copies are an error, never "new".
 //   B4  Two good copies with the same checkpoint number are equal.  So whoever writes other content,
 //       for whatever reason, takes a new number.
+//   B5  What was read at opening may stand in the operating system's memory only: whoever wrote it was
+//       killed before its sync, or its sync failed.  A writable opening makes it durable, in an order
+//       that leaves one durable copy at every moment, before it writes anything else.
 //
 // Failures: Tampered (Corrupted when unencrypted), VersionUnsupported, IoError.
 #pragma once
@@ -64,15 +67,21 @@ struct Superblock {
 inline constexpr std::uint64_t kSuperblockBytes = 16384;
 
 struct FoundSuperblock {
+  /// What the other copy is beside the one that was taken.
+  enum class Other { same, older, damaged };
+
   Superblock superblock;
-  bool repair = false;  ///< the other copy is damaged or older: write it again
-  int bad_copy = -1;    ///< which one that is; -1: none
+  int copy = 0;  ///< that it was read from
+  Other other = Other::same;
 };
 
 /// Reads both copies; the valid one with the higher checkpoint number wins.  Both bad: Tampered
 /// (Corrupted when unencrypted), never an older state; a file of the wrong size: likewise.
 [[nodiscard]] FoundSuperblock read_superblock(const platform::File& file,
                                               const crypto::KeyRing& keys);
+/// Makes sure that both copies are on the disk as `found`, before anything else is written (B5).
+void settle_superblock(platform::File& file, const FoundSuperblock& found,
+                       const crypto::KeyRing& keys, crypto::NonceRun& nonces);
 /// Writes one copy (0 or 1); the caller syncs.
 void write_superblock(platform::File& file, int copy, const Superblock& superblock,
                       const crypto::KeyRing& keys, crypto::NonceRun& nonces);

@@ -93,8 +93,11 @@ void TableUpdate::plan_leaf(std::uint64_t index, std::size_t first, std::size_t 
     any = true;
     if (old.exists()) slots_gone_.push_back({old.ref.slot, 1});
     if (ref) {
-      // G1: what the table names was never written over.
-      Expects(!old.exists() || old.ref.slot != ref->slot);
+      // G1: what the table names was never written over.  An honest commit cannot ask for it; a
+      // superblock that was put back beside a later journal of the same opening can.
+      if (old.exists() && old.ref.slot == ref->slot) {
+        reader_.raise_reused(page, ref->slot);
+      }
       page_slots_.push_back({ref->slot, 1});
     }
     dirty.count += ref ? 1 : 0;

@@ -27,6 +27,8 @@ struct TableRoot {
 class TableReader {
  public:
   [[nodiscard]] virtual NodePointer table_node(unsigned level, std::uint64_t index) const = 0;
+  /// A page's new version is said to lie where the table has its present one.
+  [[noreturn]] virtual void raise_reused(PageId page, SlotId slot) const = 0;
 
  protected:
   ~TableReader() = default;

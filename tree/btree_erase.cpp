@@ -3,16 +3,18 @@
 #include <vector>
 
 #include "tree/btree.hpp"
+#include "tree/split.hpp"
 #include "tree/undo.hpp"
 
 namespace coffer::tree {
 
 namespace {
 
-// A node that uses less is merged with a neighbour when both fit one page.  Low enough that a page
-// which was just split, or merged, does not come back at once.
-std::size_t underfull_below(std::size_t content_bytes) {
-  return node_capacity(content_bytes) / 3;
+// Such a node is merged with a neighbour when both fit one page.  Low enough that a page which was just
+// split, or merged, does not come back at once.
+bool is_underfull(const NodeView& node, std::size_t cells, std::size_t bytes) {
+  if (bytes >= node_capacity(node.content_bytes()) / 3) return false;
+  return node.is_leaf() || bytes < kBranchBytesWanted / 3 || cells < kBranchChildrenMin / 3;
 }
 
 std::size_t cells_bytes(const NodeView& node, std::size_t first, std::size_t last) {
@@ -25,7 +27,7 @@ std::size_t cells_bytes(const NodeView& node, std::size_t first, std::size_t las
 bool leaves_underfull(const NodeView& node, std::size_t first, std::size_t last) {
   const std::size_t removed = cells_bytes(node, first, last);
   const std::size_t used = node.used_bytes();
-  return removed > used || used - removed < underfull_below(node.content_bytes());
+  return removed > used || is_underfull(node, node.count() - (last - first), used - removed);
 }
 
 // Bytes that two neighbours take in one page.
@@ -169,7 +171,8 @@ void BTree::rebalance(const Path& path, std::size_t level) {
   bool underfull = false;
   {
     const txn::PagePin pin = pin_at(path.at(level).page, level);
-    underfull = NodeView(pin).used_bytes() < underfull_below(content_bytes_);
+    const NodeView node(pin);
+    underfull = is_underfull(node, node.count(), node.used_bytes());
   }
   if (underfull) merge_with_sibling(path, level);
 }
@@ -183,11 +186,14 @@ std::optional<std::size_t> BTree::mergeable_sibling(const Path& path, std::size_
   const NodeView parent(parent_pin);
   if (step.index >= parent.count()) raise_damaged(parent.id(), "it has fewer children than it had");
   const auto fits = [&](std::size_t left_index) {
-    const txn::PagePin left = pin_at(parent.child(left_index), level);
-    const txn::PagePin right = pin_at(parent.child(left_index + 1), level);
-    const CellDraft seam = seam_of(parent, left_index + 1, NodeView(right));
-    return merged_bytes(NodeView(left), NodeView(right), seam) <=
-           node_capacity(content_bytes_) + removed;
+    const txn::PagePin left_pin = pin_at(parent.child(left_index), level);
+    const txn::PagePin right_pin = pin_at(parent.child(left_index + 1), level);
+    const NodeView left(left_pin);
+    const NodeView right(right_pin);
+    const std::size_t bytes =
+        merged_bytes(left, right, seam_of(parent, left_index + 1, right)) - removed;
+    return bytes <= node_capacity(content_bytes_) &&
+           (level == 0 || !branch_too_large(left.count() + right.count(), bytes));
   };
   if (step.index > 0 && fits(step.index - 1)) return step.index - 1;
   if (step.index + 1 < parent.count() && fits(step.index)) return step.index;

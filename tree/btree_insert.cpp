@@ -152,7 +152,11 @@ void BTree::insert_cell(const Path& path, std::size_t index, bool replaces,
     page = sink().modify(path.at(level).page);
     const NodeView node(page);
     const std::size_t given_back = replaces ? node.cell(index).size() + kCellOffsetBytes : 0;
-    if (next.bytes() + kCellOffsetBytes <= node.free_bytes() + given_back) break;
+    const std::size_t added = next.bytes() + kCellOffsetBytes;
+    const bool fits = added <= node.free_bytes() + given_back;
+    if (fits && (level == 0 || !branch_too_large(node.count() + 1, node.used_bytes() + added))) {
+      break;
+    }
     splits.push_back(plan_split(std::move(page), path, index, replaces, next, new_pages));
     page = {};
     if (level == path.root_level()) break;

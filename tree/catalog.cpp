@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tree/btree_cursor.hpp"
+#include "tree/known_trees.hpp"
 #include "tree/undo.hpp"
 
 namespace coffer::tree {
@@ -58,15 +59,31 @@ std::optional<BTree> catalog_tree(const TreeContext& context) {
   return BTree(context, root, {});
 }
 
-std::optional<BTree> find_in_catalog(const TreeContext& context, Bytes name) {
-  require_name(name);
+namespace {
+
+std::optional<CatalogEntry> read_catalog(const TreeContext& context, Bytes name) {
   const std::optional<BTree> catalog = catalog_tree(context);
   if (!catalog) return std::nullopt;
   const std::optional<BTree::Entry> found = catalog->find(name);
   if (!found) return std::nullopt;
   if (found->large) raise_damaged(found->leaf.id(), "a catalog entry is a large value");
-  const CatalogEntry entry = decode_catalog_entry(found->value, found->leaf.id());
-  return BTree(context, entry.root, entry.options);
+  return decode_catalog_entry(found->value, found->leaf.id());
+}
+
+}  // namespace
+
+std::optional<BTree> find_in_catalog(const TreeContext& context, Bytes name) {
+  require_name(name);
+  const std::optional<CommitNumber> catalog =
+      context.known_trees ? context.source->catalog_commit() : std::nullopt;
+  std::optional<CatalogEntry> entry;
+  if (catalog) entry = context.known_trees->find(*catalog, name);
+  if (!entry) {
+    entry = read_catalog(context, name);
+    if (!entry) return std::nullopt;
+    if (catalog) context.known_trees->add(*catalog, name, *entry);
+  }
+  return BTree(context, entry->root, entry->options);
 }
 
 BTree create_in_catalog(const TreeContext& context, Bytes name, TreeOptions options) {
@@ -77,6 +94,7 @@ BTree create_in_catalog(const TreeContext& context, Bytes name, TreeOptions opti
     }
     return *std::move(existing);
   }
+  context.sink->note_catalog_change();
   Undo undo(context);
   if (context.source->catalog_root() == kNoPage) {
     context.sink->set_catalog_root(BTree::create_root(*context.sink));
@@ -92,6 +110,7 @@ bool drop_from_catalog(const TreeContext& context, Bytes name) {
   require_writer(context);
   std::optional<BTree> tree = find_in_catalog(context, name);
   if (!tree) return false;
+  context.sink->note_catalog_change();
   Undo undo(context);
   tree->free_all();
   catalog_tree(context)->erase_one({name});

@@ -12,6 +12,17 @@
 
 namespace coffer::tree {
 
+/// A branch is divided before its page is full: a descent opens all that a branch holds, and pays by the
+/// byte.  Nodes of this size make paths cheapest (two branches of 100 children cost half of what one of
+/// 200 under a root costs); long separators keep at least a few dozen children together.
+inline constexpr std::size_t kBranchBytesWanted = 2048;
+inline constexpr std::size_t kBranchChildrenMin = 64;
+
+/// Of a branch with so many children in so many bytes.
+[[nodiscard]] constexpr bool branch_too_large(std::size_t children, std::size_t bytes) {
+  return bytes > kBranchBytesWanted && children > kBranchChildrenMin;
+}
+
 class SplitPlan {
  public:
   enum class Pattern { random, ascending, descending };

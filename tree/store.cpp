@@ -17,9 +17,9 @@ namespace {
 
 std::unique_ptr<Store::State> open_store(const std::filesystem::path& path, const Key* key,
                                          const Options& options) {
-  auto state = std::make_unique<Store::State>();
-  state->engine = txn::Engine::open(platform::native_platform(), path, key, options);
-  return state;
+  platform::Platform& platform = platform::native_platform();
+  return std::make_unique<Store::State>(txn::Engine::open(platform, path, key, options),
+                                        platform.entropy());
 }
 
 std::unique_ptr<Store::State> create_store(const std::filesystem::path& path, const Key* key,
@@ -84,19 +84,18 @@ Store Store::open_unencrypted(const std::filesystem::path& path, const Options& 
 
 ReadTransaction Store::read(const ReadOptions& options) {
   return ReadTransaction(std::make_unique<ReadTransaction::State>(
-      *state_->engine, state_->engine->begin_read(options.latest)));
+      *state_, state_->engine->begin_read(options.latest)));
 }
 
 WriteTransaction Store::write() {
-  return WriteTransaction(std::make_unique<WriteTransaction::State>(
-      *state_->engine, state_->engine->begin_write(true)));
+  return WriteTransaction(
+      std::make_unique<WriteTransaction::State>(*state_, state_->engine->begin_write(true)));
 }
 
 std::optional<WriteTransaction> Store::try_write() {
   auto view = state_->engine->begin_write(false);
   if (!view) return std::nullopt;
-  return WriteTransaction(
-      std::make_unique<WriteTransaction::State>(*state_->engine, std::move(view)));
+  return WriteTransaction(std::make_unique<WriteTransaction::State>(*state_, std::move(view)));
 }
 
 void Store::sync() {

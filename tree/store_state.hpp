@@ -6,34 +6,43 @@
 
 #include <coffer/store.hpp>
 
+#include "tree/known_trees.hpp"
 #include "tree/tree_context.hpp"
 #include "txn/engine.hpp"
 
 namespace coffer {
 
 struct Store::State {
+  explicit State(std::unique_ptr<txn::Engine> opened, platform::Entropy& entropy)
+      : engine(std::move(opened)), known_trees(engine->heap(), entropy) {}
+
   std::unique_ptr<txn::Engine> engine;
+  tree::KnownTrees known_trees;  ///< ends before the engine, whose locked memory it uses
 };
 
 struct ReadTransaction::State {
-  State(txn::Engine& engine_in, std::unique_ptr<txn::ReadView> view_in)
-      : engine(engine_in),
+  State(Store::State& store, std::unique_ptr<txn::ReadView> view_in)
+      : engine(*store.engine),
+        known_trees(store.known_trees),
         view(std::move(view_in)),
         registry(std::make_shared<tree::StreamRegistry>()) {}
   ~State();
   [[nodiscard]] tree::TreeContext context() const {
     engine.check_alive();
-    return {.source = view.get(), .sink = nullptr, .registry = registry};
+    return {
+        .source = view.get(), .sink = nullptr, .registry = registry, .known_trees = &known_trees};
   }
 
   txn::Engine& engine;
+  tree::KnownTrees& known_trees;
   std::unique_ptr<txn::ReadView> view;
   std::shared_ptr<tree::StreamRegistry> registry;
 };
 
 struct WriteTransaction::State {
-  State(txn::Engine& engine_in, std::unique_ptr<txn::WriteView> view_in)
-      : engine(engine_in),
+  State(Store::State& store, std::unique_ptr<txn::WriteView> view_in)
+      : engine(*store.engine),
+        known_trees(store.known_trees),
         view(std::move(view_in)),
         registry(std::make_shared<tree::StreamRegistry>()) {}
   ~State();
@@ -44,6 +53,7 @@ struct WriteTransaction::State {
   void rollback() noexcept;
 
   txn::Engine& engine;
+  tree::KnownTrees& known_trees;
   std::unique_ptr<txn::WriteView> view;
   std::shared_ptr<tree::StreamRegistry> registry;
   bool commit_failed = false;

@@ -63,7 +63,8 @@ tree::TreeContext WriteTransaction::State::context() const {
   if (commit_failed) {
     throw Conflict("a commit of this transaction has failed; roll it back and do it again");
   }
-  return {.source = view.get(), .sink = view.get(), .registry = registry};
+  return {
+      .source = view.get(), .sink = view.get(), .registry = registry, .known_trees = &known_trees};
 }
 
 CommitNumber WriteTransaction::State::commit() {

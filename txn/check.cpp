@@ -137,14 +137,15 @@ void Engine::check(CheckReport& report,
       }
     }
   }
-  for (std::uint64_t n = 0; n < core.page_file->slot_count(); ++n) {
+  const std::uint64_t slots = core.page_file->slot_count();
+  for (std::uint64_t n = 0; n < slots; ++n) {
     if (run_slots.contains(n))
       insert_run(page_slots, {SlotId{n}, 1}, "by a large value and a page");
   }
   compare(marked, page_slots, "slot {} is marked as used but nothing refers to it",
           "slot {} is referred to but marked as free");
   report.slots_used = marked.count();
-  report.slots_free = core.page_file->slot_count() - marked.count();
+  report.slots_free = slots - marked.count();
 }
 
 }  // namespace coffer::txn

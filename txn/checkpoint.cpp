@@ -1,8 +1,10 @@
 #include "txn/checkpoint.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include <coffer/error.hpp>
 
@@ -51,10 +53,9 @@ Frozen freeze(Core& core, FrozenVersions& versions) {
   const std::scoped_lock lock(core.publish_mutex);
   versions.begin(core);
   frozen.commit = CommitNumber{core.latest_commit.load()};
-  frozen.journal_end =
-      core.journal ? core.journal->end()
-                   : journal::JournalEnd{Lsn{core.journal_position.load()},
-                                         core.superblock.journal_previous_tag, frozen.commit};
+  frozen.journal_end = core.journal ? core.journal->end()
+                                    : journal::JournalEnd{Lsn{core.journal_position.load()},
+                                                          core.recovered_tag, frozen.commit};
   frozen.state = core.state;
   frozen.catalog_root = PageId{core.catalog_root.load()};
   frozen.runs = core.run_changes;
@@ -171,7 +172,7 @@ void write_both_copies(Core& core, const pager::Superblock& superblock, crypto::
   }
 }
 
-void take_force(Core& core, const pager::Superblock& next, const pager::CheckpointRoots& roots,
+void take_force(Core& core, pager::Superblock&& next, const pager::CheckpointRoots& roots,
                 const Horizon& horizon, CheckpointHolds& holds) {
   const CommitNumber commit = next.commit;
   const std::scoped_lock lock(core.publish_mutex);
@@ -189,9 +190,9 @@ void take_force(Core& core, const pager::Superblock& next, const pager::Checkpoi
   core.search_from = PageId{1};
   core.overlay->trim(commit, horizon);
   core.reclaim_runs(horizon);
-  core.superblock = next;
-  core.generation = next.journal_generation;
-  core.checkpoint_position.store(next.journal_position.value, std::memory_order_release);
+  core.superblock = std::move(next);  // allocates nothing: the superblock is on the disk already
+  core.generation = core.superblock.journal_generation;
+  core.checkpoint_position.store(core.superblock.journal_position.value, std::memory_order_release);
 }
 
 /// Versions that only snapshots need do not stay in memory for ever: past a quarter of the buffer they go to
@@ -254,9 +255,9 @@ bool make_checkpoint(Core& core, bool new_generation) {
     }
     throw;
   }
-  take_force(core, next, roots, horizon, holds);
-  if (core.journal) core.journal->recycle(next.journal_position);
-  core.reserve_for_checkpoint(0, next.next_page);
+  take_force(core, std::move(next), roots, horizon, holds);
+  if (core.journal) core.journal->recycle(core.superblock.journal_position);
+  core.reserve_for_checkpoint(0, core.superblock.next_page);
   spill_superseded(core);
   return true;
 }
@@ -278,15 +279,34 @@ void BackgroundCheckpointer::stop() noexcept {
   if (thread_.joinable()) thread_.join();
 }
 
+/// What fails here fails again, and is reported, in the commit that needs the room.
+void BackgroundCheckpointer::make_room() noexcept {
+  try {
+    core_.journal->prepare_room();
+  } catch (const std::exception&) {
+    // See above.
+  }
+  core_.room_asked_for.store(false);
+}
+
 void BackgroundCheckpointer::run() {
+  auto next_checkpoint = std::chrono::steady_clock::now() + core_.options.checkpoint_interval;
   for (;;) {
+    bool room = false;
+    bool checkpoint = false;
     {
       std::unique_lock lock(core_.pressure_mutex);
-      core_.pressure.wait_for(lock, core_.options.checkpoint_interval,
-                              [this] { return core_.stopping || core_.checkpoint_wanted; });
+      checkpoint = !core_.pressure.wait_until(lock, next_checkpoint, [this] {
+        return core_.stopping || core_.checkpoint_wanted || core_.room_wanted;
+      });
       if (core_.stopping) return;
+      checkpoint = checkpoint || core_.checkpoint_wanted;
+      room = std::exchange(core_.room_wanted, false);
       core_.checkpoint_wanted = false;
     }
+    if (room) make_room();
+    if (!checkpoint) continue;
+    next_checkpoint = std::chrono::steady_clock::now() + core_.options.checkpoint_interval;
     if (core_.poisoned.load(std::memory_order_acquire)) continue;
     bool failed = false;
     try {

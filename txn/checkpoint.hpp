@@ -25,7 +25,7 @@ bool make_checkpoint(Core& core, bool new_generation = false);
 /// True when size, memory or held slots ask for a checkpoint.
 [[nodiscard]] bool checkpoint_due(const Core& core);
 
-/// The thread that makes checkpoints when they are due.
+/// The thread that makes checkpoints when they are due, and journal segments before they are.
 class BackgroundCheckpointer {
  public:
   explicit BackgroundCheckpointer(Core& core);
@@ -36,6 +36,7 @@ class BackgroundCheckpointer {
 
  private:
   void run();
+  void make_room() noexcept;
   Core& core_;
   std::thread thread_;
 };

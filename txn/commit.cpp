@@ -217,6 +217,7 @@ void WriteView::publish(Plan& plan) noexcept {
     core_.catalog_commit.store(commit_.value, std::memory_order_release);
     core_.catalog_root.store(catalog_root_.value, std::memory_order_release);
   }
+  if (catalog_changed_) core_.catalog_changed.store(commit_.value, std::memory_order_release);
   core_.journal_position.store(plan.logged.position.value, std::memory_order_release);
   core_.latest_commit.store(commit_.value, std::memory_order_release);
   if (!core_.retired_runs.empty()) core_.reclaim_runs(plan.horizon);

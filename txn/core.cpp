@@ -96,6 +96,7 @@ void Core::build(crypto::OpenedKeyHeader&& opened, pager::Superblock found,
 
   page_file = std::make_unique<pager::PageFile>(std::move(page_file_in), page_bytes,
                                                 platform.files().map_granularity_bytes());
+  page_file->leave_tail(superblock.slot_count);
   ledger = std::make_unique<pager::SlotLedger>(*page_file);
   metadata = std::make_unique<pager::Metadata>(*page_file, *ledger, *keys, platform.entropy(),
                                                options.table_cache_bytes_max);
@@ -128,16 +129,15 @@ void Core::check_not_poisoned() const {
                  "); close it and open it again, which recovers everything acknowledged");
 }
 
-void Core::poison(const std::string& cause) noexcept {
+void Core::poison(const char* cause) noexcept {
   {
     const std::scoped_lock guard(poison_mutex);
-    if (!poisoned.load()) {
+    if (!poisoned.exchange(true)) {
       try {
         poison_cause = cause;
       } catch (...) {
         // Out of memory: the cause stays empty, the fact does not.
       }
-      poisoned.store(true, std::memory_order_release);
     }
   }
   synced.notify_all();

@@ -107,10 +107,17 @@ struct Core {
   void check_alive() const;
   /// Poisoned, with the first cause.
   void check_not_poisoned() const;
-  void poison(const std::string& cause) noexcept;
+  void poison(const char* cause) noexcept;
 
   /// The catalog's root as `snapshot` sees it: it is made once, by some commit, and never moves.
   [[nodiscard]] PageId catalog_at(CommitNumber snapshot) const;
+  /// The last commit that changed the catalog, unless it is later than the snapshot.
+  [[nodiscard]] std::optional<CommitNumber> catalog_commit_of(CommitNumber snapshot) const {
+    // A snapshot was taken from a number published after this one, so a change in it is seen here.
+    const CommitNumber changed{catalog_changed.load(std::memory_order_acquire)};
+    if (changed > snapshot) return std::nullopt;
+    return changed;
+  }
   /// The version of a page that `snapshot` sees.
   [[nodiscard]] Resolved resolve(PageId page, CommitNumber snapshot) const;
 
@@ -151,7 +158,7 @@ struct Core {
   Snapshots snapshots;
   pager::ChunkBuffer staging;
   std::unique_ptr<journal::JournalWriter>
-      journal;  ///< absent when read-only or before the first write
+      journal;  ///< absent when read-only or before the first write; set under both mutexes below, by a writer
 
   WriterTurn writer_turn;
 
@@ -166,9 +173,12 @@ struct Core {
   std::atomic<std::uint64_t> installs{0};
   std::atomic<std::uint64_t> checkpoint_position{0};
   std::atomic<std::uint64_t> journal_position{0};  ///< behind the last commit mark
+  crypto::Tag recovered_tag{};                     ///< of the last fragment that recovery kept
   StoreState state;                                ///< as of latest_commit
   std::atomic<std::uint64_t> catalog_root{0};
   std::atomic<std::uint64_t> catalog_commit{0};  ///< the commit that made it
+  std::atomic<std::uint64_t> catalog_changed{
+      0};  ///< the last that changed what is in it, since the opening
   std::vector<FreedPage> freed_pages;
   PageId search_from{1};  ///< where the search for empty table entries goes on
   std::vector<RunChange> run_changes;
@@ -188,7 +198,9 @@ struct Core {
   std::mutex pressure_mutex;
   std::condition_variable pressure;
   bool checkpoint_wanted = false;
+  bool room_wanted = false;  ///< in the journal
   bool stopping = false;
+  std::atomic<bool> room_asked_for{false};  ///< from room_wanted until it has been made
 
   std::atomic<std::uint64_t> pages_opened{0};
   std::atomic<std::uint64_t> pages_sealed{0};

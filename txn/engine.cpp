@@ -1,6 +1,7 @@
 #include "txn/engine.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -66,6 +67,8 @@ void Engine::open_files(const Key* key) {
   const auto mode =
       core.options.read_only ? platform::OpenMode::read_only : platform::OpenMode::read_write;
 
+  if (!core.options.read_only) make_name_durable();
+
   auto keys_file = files.open(core.files.keys(), mode);
   // One byte more than the format has, so that a file that was extended shows.
   std::vector<std::byte> header(crypto::key_header_file_bytes() + 1);
@@ -73,11 +76,15 @@ void Engine::open_files(const Key* key) {
   crypto::OpenedKeyHeader opened =
       crypto::open_key_header(core.platform, header, key, policy, core.files.keys());
   if (opened.repaired && !core.options.read_only) {
-    // Copy by copy, so that one of them is whole at any moment.
+    // Only what is wrong is written, so that the good copy is whole at any moment.
     const std::span<const std::byte> whole(opened.bytes);
+    const std::span<const std::byte> found(header);
     const std::size_t half = whole.size() / 2;
+    keys_file->sync();
     for (const std::size_t at : {std::size_t{0}, half}) {
-      keys_file->write_at(at, whole.subspan(at, half));
+      const auto right = whole.subspan(at, half);
+      if (found.size() >= at + half && std::ranges::equal(found.subspan(at, half), right)) continue;
+      keys_file->write_at(at, right);
       keys_file->sync();
     }
   }
@@ -93,15 +100,27 @@ void Engine::open_files(const Key* key) {
     throw Corrupted(fmt::format("{} and {} name different page sizes; restore from a backup",
                                 core.files.keys().string(), core.files.superblock().string()));
   }
-  if (found.repair && !core.options.read_only) {
-    // The good copy stays as it is until the other one is good again.
+  if (!core.options.read_only) {
     crypto::NonceRun nonces(core.platform.entropy());
-    const int bad = found.bad_copy;
-    pager::write_superblock(*superblock_file, bad, found.superblock, *opened.keys, nonces);
-    superblock_file->sync();
+    pager::settle_superblock(*superblock_file, found, *opened.keys, nonces);
   }
   core.build(std::move(opened), std::move(found.superblock), files.open(core.files.pages(), mode),
              std::move(superblock_file));
+}
+
+/// Creating a store ends with syncing the directory that names it.  Whoever did so may have been killed before
+/// that, and what is committed here must not go with the name.
+void Engine::make_name_durable() {
+  auto& files = core_->platform.files();
+  platform::Path place = core_->files.directory;
+  if (!place.has_filename()) place = place.parent_path();
+  files.sync_directory(place);
+  try {
+    files.sync_directory(place.has_parent_path() ? place.parent_path() : platform::Path("."));
+  } catch (const IoError& e) {
+    // Somebody who may not look into that directory did not create the store in it.
+    if (e.code() != EACCES && e.code() != EPERM) throw;
+  }
 }
 
 void Engine::recover_journal() {
@@ -129,6 +148,7 @@ void Engine::recover_journal() {
 void Engine::start_journal(const journal::JournalEnd& end) {
   Core& core = *core_;
   make_checkpoint(core, true);
+  const std::scoped_lock lock(core.checkpoint_mutex, core.publish_mutex);
   core.journal = std::make_unique<journal::JournalWriter>(
       journal::JournalFiles{.files = &core.platform.files(),
                             .directory = core.files.directory,
@@ -187,8 +207,23 @@ std::unique_ptr<WriteView> Engine::begin_write(bool wait) {
   }
 }
 
+/// The next journal segment is made while there is still room in this one, so that no commit waits for it.
+void Engine::ask_for_room() {
+  Core& core = *core_;
+  if (!core.journal->room_is_short(Lsn{core.journal_position.load(std::memory_order_acquire)}) ||
+      core.room_asked_for.exchange(true)) {
+    return;
+  }
+  {
+    const std::scoped_lock lock(core.pressure_mutex);
+    core.room_wanted = true;
+  }
+  core.pressure.notify_all();
+}
+
 void Engine::after_commit() {
   Core& core = *core_;
+  if (background_ && core.journal) ask_for_room();
   if (!checkpoint_due(core)) return;
   if (background_) {
     {
@@ -257,6 +292,7 @@ Statistics Engine::statistics() const {
     s.checkpoint = core.superblock.checkpoint;
     s.checkpoint_commit = core.superblock.commit.value;
     s.logical_pages = core.superblock.page_count;
+    s.journal_file_bytes = core.journal ? core.journal->file_bytes() : 0;
   }
   s.encrypted = core.keys->suite() != crypto::Suite::none;
   s.page_size = core.page_bytes;
@@ -266,7 +302,6 @@ Statistics Engine::statistics() const {
   s.free_slots = core.ledger->free_slots();
   s.held_slots = core.ledger->held_slots();
   s.journal_bytes = core.journal_bytes_since_checkpoint();
-  s.journal_file_bytes = core.journal ? core.journal->file_bytes() : 0;
   s.write_buffer_bytes = core.overlay->buffered_bytes();
   s.table_cache_bytes = core.metadata->cache_bytes();
   const platform::LockAccount account = core.platform.memory().account();

@@ -49,6 +49,7 @@ class Engine {
   void close();
   void check_alive() const { core_->check_alive(); }
   [[nodiscard]] const Options& options() const { return core_->options; }
+  [[nodiscard]] platform::LockedHeap& heap() { return *core_->heap; }
   [[nodiscard]] bool forked() const noexcept { return core_->platform.forked(); }
 
   /// What check compares: walks all structure below the trees (verifying every node from disk), then lets
@@ -62,6 +63,8 @@ class Engine {
              const std::function<void(PageSource&, const References&)>& walk_trees);
 
  private:
+  void ask_for_room();
+  void make_name_durable();
   Engine(platform::Platform& platform, StoreFiles files, const Options& options);
   void open_files(const Key* key);
   void recover_journal();

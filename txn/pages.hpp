@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -104,6 +105,10 @@ class PageSource {
   /// The root of the catalog; kNoPage in an empty store.
   [[nodiscard]] virtual PageId catalog_root() const = 0;
 
+  /// The last commit that changed the catalog, when that is what this view sees; nothing when an older
+  /// catalog is seen or this transaction has changed it.
+  [[nodiscard]] virtual std::optional<CommitNumber> catalog_commit() const { return std::nullopt; }
+
   /// Plaintext bytes of a full chunk: 64 KiB-class, so that with its nonce it fills whole slots.
   [[nodiscard]] virtual std::size_t chunk_bytes() const = 0;
   [[nodiscard]] virtual ChunkBuffer chunk_buffer() = 0;
@@ -128,6 +133,8 @@ class PageSink : public PageSource {
   [[nodiscard]] virtual MutablePage allocate() = 0;
   virtual void free(PageId id) = 0;
   virtual void set_catalog_root(PageId id) = 0;
+  /// To be called before the catalog is changed.
+  virtual void note_catalog_change() {}
 
   /// A number for a new large value, unique in the store's history.
   [[nodiscard]] virtual std::uint64_t new_value_id() = 0;

@@ -20,6 +20,9 @@ class ReadView final : public PageSource {
   [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
   [[nodiscard]] PagePin pin(PageId id) override;
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
+  [[nodiscard]] std::optional<CommitNumber> catalog_commit() const override {
+    return core_.catalog_commit_of(snapshot());
+  }
   [[nodiscard]] std::size_t chunk_bytes() const override;
   [[nodiscard]] ChunkBuffer chunk_buffer() override { return core_.chunks->take(); }
   void read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,

@@ -1,11 +1,13 @@
 #include "txn/recovery.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
 #include <coffer/error.hpp>
 
+#include "pager/pager_format.hpp"
 #include "platform/contracts.hpp"
 #include "txn/delta.hpp"
 #include "txn/read_view.hpp"
@@ -64,11 +66,15 @@ class Replayer final : public journal::RecordVisitor {
   using RecordVisitor::on;
 
   [[nodiscard]] bool any() const { return any_; }
+  /// Page numbers that the journal freed are there to be used.
+  void give_freed_pages() {
+    core_.freed_pages.reserve(freed_.size());
+    for (const auto& [page, commit] : freed_) core_.freed_pages.push_back({page, commit});
+  }
 
   void begin(CommitNumber commit) override {
     commit_ = commit;
     prepared_ = {};
-    freed_.clear();
     runs_.clear();
     nonces_.renew();
   }
@@ -110,6 +116,10 @@ class Replayer final : public journal::RecordVisitor {
   }
 
   void on(const journal::PageReference& record) override {
+    if (record.sealed_bytes < pager::kPageHeaderBytes ||
+        record.sealed_bytes > core_.content_bytes) {
+      impossible(record.page, "a reference of an impossible length");
+    }
     PageVersion version;
     version.ref = {.slot = record.slot,
                    .sealed_bytes = record.sealed_bytes,
@@ -121,16 +131,23 @@ class Replayer final : public journal::RecordVisitor {
 
   void on(const journal::PageFreed& record) override {
     add(record.page, std::nullopt);
-    freed_.push_back({record.page, commit_});
+    freed_[record.page] = commit_;
   }
 
   void on(const journal::RunAllocated& record) override {
     runs_.push_back({.run = {record.first, record.slots}, .commit = commit_, .used = true});
   }
   void on(const journal::RunFreed& record) override {
+    const std::uint64_t slots = core_.page_file->slot_count();
+    if (record.first.value >= slots || record.slots > slots - record.first.value) {
+      impossible(kNoPage, "slots that are freed and do not exist");
+    }
     runs_.push_back({.run = {record.first, record.slots}, .commit = commit_, .used = false});
   }
   void on(const journal::CommitState& record) override {
+    if (record.catalog_root >= core_.state.next_page) {
+      impossible(record.catalog_root, "a catalog that does not exist");
+    }
     core_.catalog_root.store(record.catalog_root.value);
     core_.state.next_value_id = record.next_value_id;
   }
@@ -139,7 +156,6 @@ class Replayer final : public journal::RecordVisitor {
     core_.overlay->prepare(prepared_);
     core_.overlay->publish(std::move(prepared_), {.live = {}, .durable = commit});
     prepared_ = {};
-    core_.freed_pages.insert(core_.freed_pages.end(), freed_.begin(), freed_.end());
     core_.run_changes.insert(core_.run_changes.end(), runs_.begin(), runs_.end());
     core_.latest_commit.store(commit.value);
     any_ = true;
@@ -159,6 +175,8 @@ class Replayer final : public journal::RecordVisitor {
   }
 
   void add(PageId page, std::optional<PageVersion> version, bool is_new = false) {
+    if (page == kNoPage || page.value >= pager::format::kNumbersEnd)
+      impossible(page, "a page that cannot be");
     auto node = std::make_unique<Overlay::Node>();
     node->born = commit_;
     node->present = version.has_value();
@@ -166,9 +184,7 @@ class Replayer final : public journal::RecordVisitor {
     // No snapshot is older than this commit, so no base is needed (V1).
     prepared_.versions.emplace_back(page, std::move(node));
     prepared_.bases.emplace_back();
-    // A number that was freed before is in use again.
-    if (is_new)
-      std::erase_if(core_.freed_pages, [page](const FreedPage& f) { return f.page == page; });
+    if (is_new) freed_.erase(page);  // a number that was freed before is in use again
     core_.state.next_page = std::max(core_.state.next_page, page.next());
   }
 
@@ -177,7 +193,11 @@ class Replayer final : public journal::RecordVisitor {
     if (core_.options.read_only) return;
     auto versions = core_.overlay->changed(core_.superblock.commit, commit_);
     std::erase_if(versions, [](const auto& v) { return !v.present || v.version.has_slot; });
-    core_.write_out(versions, Hold::transaction);
+    try {
+      core_.write_out(versions, Hold::transaction);
+    } catch (const NoSpace&) {
+      return;  // a full disk does not keep a store from being opened: they stay in memory
+    }
     for (const auto& v : versions)
       core_.ledger->release({v.version.ref.slot, 1}, Hold::transaction);
   }
@@ -186,7 +206,7 @@ class Replayer final : public journal::RecordVisitor {
   crypto::NonceRun nonces_;
   CommitNumber commit_{};
   Overlay::Prepared prepared_;
-  std::vector<FreedPage> freed_;
+  std::unordered_map<PageId, CommitNumber> freed_;  ///< and not used again
   std::vector<RunChange> runs_;
   bool any_ = false;
 };
@@ -216,10 +236,12 @@ Recovered recover(Core& core) {
   journal::scan_journal(files, core.keys->journal(), start, buffer, replayer, &found.end);
   Ensures(core.latest_commit.load() == found.end.last_commit.value);
 
+  replayer.give_freed_pages();
   if (replayer.any()) harden_journal(core);
   core.durable_commit = core.latest_commit.load();
   core.durable_position = found.end.position.value;
   core.journal_position = found.end.position.value;
+  core.recovered_tag = found.end.last_tag;
   return {.replayed = replayer.any(), .dropped = found.dropped, .end = found.end};
 }
 

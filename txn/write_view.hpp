@@ -39,6 +39,10 @@ class WriteView final : public PageSink {
   [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
   [[nodiscard]] PagePin pin(PageId id) override;
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
+  [[nodiscard]] std::optional<CommitNumber> catalog_commit() const override {
+    if (catalog_changed_) return std::nullopt;
+    return core_.catalog_commit_of(snapshot_);
+  }
   [[nodiscard]] std::size_t chunk_bytes() const override;
   [[nodiscard]] ChunkBuffer chunk_buffer() override { return core_.chunks->take(); }
   void read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
@@ -52,6 +56,7 @@ class WriteView final : public PageSink {
   [[nodiscard]] MutablePage allocate() override;
   void free(PageId id) override;
   void set_catalog_root(PageId id) override;
+  void note_catalog_change() override { catalog_changed_ = true; }
   [[nodiscard]] std::uint64_t new_value_id() override;
   [[nodiscard]] ChunkRef write_chunk(std::uint64_t value_id, std::uint64_t index,
                                      std::span<const std::byte> plaintext) override;
@@ -148,6 +153,7 @@ class WriteView final : public PageSink {
   std::uint64_t changes_ = 0;
 
   PageId catalog_root_{};
+  bool catalog_changed_ = false;
   PageId next_page_{};
   std::uint64_t next_value_id_ = 0;
   std::vector<FreedPage> taken_;  ///< page numbers that came from core.freed_pages

@@ -117,10 +117,17 @@ void unblock_sigbus() {
   sigbus_unblocked = true;
 }
 
+// The thread sanitizer runs every handler with all signals blocked.
+#ifdef __SANITIZE_THREAD__
+constexpr int kSaveMask = 1;
+#else
+constexpr int kSaveMask = 0;
+#endif
+
 // Alone in its function, so that nothing of a caller's lives in a register across the jump.
 __attribute__((noinline)) bool copy_guarded(GuardedCopy& copy, std::byte* to, const std::byte* from,
                                             std::size_t length) {
-  if (sigsetjmp(copy.jump, 0) != 0) return false;
+  if (sigsetjmp(copy.jump, kSaveMask) != 0) return false;
   current_copy = &copy;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   std::memcpy(to, from, length);

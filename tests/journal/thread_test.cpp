@@ -34,7 +34,7 @@ class TemporaryDirectory {
   platform::Path path_;
 };
 
-TEST_CASE("Syncs and recycling from other threads do not disturb the writer") {
+TEST_CASE("Syncs and recycling from other threads do not disturb the writer", "[threads]") {
   const TemporaryDirectory directory;
   platform::Platform& system = platform::native_platform();
   const Identity identity(3);

@@ -70,11 +70,12 @@ void run_readers(std::uint64_t cache_bytes) {
 }
 
 TEST_CASE(
-    "readers see each page as of the checkpoint before or after, never older and never broken") {
+    "readers see each page as of the checkpoint before or after, never older and never broken",
+    "[threads]") {
   run_readers(1 << 20);
 }
 
-TEST_CASE("the same when every look-up reads from disk") {
+TEST_CASE("the same when every look-up reads from disk", "[threads]") {
   run_readers(1);
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 using pager::kSuperblockBytes;
 using pager::Superblock;
+using Other = pager::FoundSuperblock::Other;
 
 Superblock some_superblock(const crypto::KeyRing& keys, std::uint64_t checkpoint) {
   Superblock s;
@@ -48,7 +49,7 @@ TEST_CASE("a superblock reads back as written") {
   REQUIRE(world.disk->size == 32768);
   const auto found = world.read();
   REQUIRE(found.superblock == some_superblock(world.keys, 7));
-  REQUIRE_FALSE(found.repair);
+  REQUIRE(found.other == Other::same);
   Superblock full = some_superblock(world.keys, 8);
   full.openings.resize(pager::kOpeningsMax);
   world.write(0, full);
@@ -62,8 +63,8 @@ TEST_CASE("the copy with the higher checkpoint wins, and the other is to be repa
     world.write(newer, 8);
     const auto found = world.read();
     REQUIRE(found.superblock.checkpoint == 8);
-    REQUIRE(found.repair);
-    REQUIRE(found.bad_copy == 1 - newer);
+    REQUIRE(found.other == Other::older);
+    REQUIRE(found.copy == newer);
   }
 }
 
@@ -77,14 +78,14 @@ TEST_CASE("each bit of a copy is covered, and the other copy then serves") {
       for (unsigned bit = every ? 0 : at % 8; bit < (every ? 8 : at % 8 + 1); ++bit) {
         world.disk->flip(copy * kSuperblockBytes + at, bit);
         const auto found = world.read();
-        if (!found.repair || found.bad_copy != static_cast<int>(copy) ||
+        if (found.other != Other::damaged || found.copy == static_cast<int>(copy) ||
             found.superblock != expected)
           FAIL("byte " << at << " bit " << bit);
         world.disk->flip(copy * kSuperblockBytes + at, bit);
       }
     }
   }
-  REQUIRE_FALSE(world.read().repair);
+  REQUIRE(world.read().other == Other::same);
 }
 
 TEST_CASE("both copies bad is an error") {
@@ -94,7 +95,7 @@ TEST_CASE("both copies bad is an error") {
   REQUIRE_THROWS_AS(world.read(), Tampered);
   SuperblockWorld plain(crypto::Suite::none);
   plain.disk->flip(100, 1);
-  REQUIRE(plain.read().repair);
+  REQUIRE(plain.read().other == Other::damaged);
   plain.disk->flip(kSuperblockBytes + 16000, 7);
   REQUIRE_THROWS_AS(plain.read(), Corrupted);
 }
@@ -104,7 +105,7 @@ TEST_CASE("a copy cannot stand in for the other") {
   std::vector<std::byte> copy(kSuperblockBytes);
   world.disk->read(0, copy);
   world.disk->write(kSuperblockBytes, copy);
-  REQUIRE(world.read().repair);
+  REQUIRE(world.read().other == Other::damaged);
   std::vector<std::byte> none(kSuperblockBytes);
   world.disk->write(0, none);
   REQUIRE_THROWS_AS(world.read(), Tampered);
@@ -223,9 +224,9 @@ TEST_CASE(
         REQUIRE(found.superblock == some_superblock(keys, found.superblock.checkpoint));
         REQUIRE((found.superblock.checkpoint == 1 || found.superblock.checkpoint == 2));
         if (step >= first_synced) REQUIRE(found.superblock.checkpoint == 2);
-        if (step == end) REQUIRE_FALSE(found.repair);
+        if (step == end) REQUIRE(found.other == Other::same);
         seen.insert(found.superblock.checkpoint);
-        repairs += found.repair ? 1 : 0;
+        repairs += found.other == Other::same ? 0 : 1;
       }
     }
   }

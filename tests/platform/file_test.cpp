@@ -254,7 +254,7 @@ TEST_CASE("a lock belongs to the file, whatever name leads to it") {
   CHECK_NOTHROW(files.lock(world.path("a"), false));
 }
 
-TEST_CASE("threads write and read one file at the same time") {
+TEST_CASE("threads write and read one file at the same time", "[threads]") {
   EVERY_WORLD;
   constexpr std::uint64_t kPart = 16 * 1024;
   const auto file = files.create(world.path("f"));

@@ -136,7 +136,7 @@ TEST_CASE("the file-size limit is NoSpace and not the end of the process") {
   CHECK(answer == "4 unchanged");
 }
 
-TEST_CASE("a copy from a file cut under its mapping is an IoError, in every thread") {
+TEST_CASE("a copy from a file cut under its mapping is an IoError, in every thread", "[threads]") {
   World world("linux");
   CHECK(copy_from_cut_file_is_refused(world.path("a")));
   bool refused = false;

@@ -84,7 +84,7 @@ TEST_CASE("a full heap says so, and has all its bytes again when they come back"
   CHECK(heap.allocate(0).empty());
 }
 
-TEST_CASE("threads share a heap") {
+TEST_CASE("threads share a heap", "[threads]") {
   World world("linux");
   LockedHeap heap(world.platform().memory(), 256 * 1024, LockPolicy::abort, "keys");
   const auto free_at_first = heap.free_bytes();

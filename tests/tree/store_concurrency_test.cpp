@@ -109,7 +109,8 @@ void apply_random(Tree& tree, Model& model, std::mt19937_64& rng) {
   }
 }
 
-TEST_CASE("Readers see whole commits while the writer, checkpoints and reopening go on") {
+TEST_CASE("Readers see whole commits while the writer, checkpoints and reopening go on",
+          "[threads]") {
   const bool full = std::getenv("COFFER_FULL") != nullptr;
   const std::uint64_t operations = full ? 1'000'000 : 12'000;
   const test::TempDirectory directory;
@@ -176,7 +177,7 @@ TEST_CASE("Readers see whole commits while the writer, checkpoints and reopening
   WARN(done << " operations, " << reads.load() << " snapshots compared");
 }
 
-TEST_CASE("Commits of several threads share syncs and are all there") {
+TEST_CASE("Commits of several threads share syncs and are all there", "[threads]") {
   const test::TempDirectory directory;
   const Key key = Key::generate();
   std::uint64_t syncs = 0;
