@@ -5,8 +5,13 @@
 #include <catch2/catch.hpp>
 
 #include <cstdlib>
+#include <functional>
 #include <map>
+#include <memory>
 #include <random>
+#include <string>
+
+#include <coffer/error.hpp>
 
 #include "platform/simulated/simulated.hpp"
 #include "tests/support/page_model.hpp"
@@ -66,6 +71,64 @@ inline void change_some(txn::WriteView& view, PageModel& model, std::mt19937_64&
       model.erase(it);
     }
   }
+}
+
+/// Fills a page to its end at random: logged whole it takes a page's room, and no change of it is small.
+inline PageContent fill_page(txn::MutablePage& page, std::mt19937_64& rng) {
+  const std::size_t size = page.bytes().size();
+  txn::PageHeader header = page.header();
+  header.type = 1;
+  header.gap_begin = header.gap_end = static_cast<std::uint16_t>(size);
+  page.set_header(header);
+  for (std::byte& b : page.write(16, size - 16)) b = static_cast<std::byte>(rng());
+  PageContent content{header.gap_begin, header.gap_end, {}, {}};
+  content.front.assign(page.bytes().begin() + 16, page.bytes().end());
+  return content;
+}
+
+/// Changes a few bytes of a page that fill_page filled, so that the journal gets the change and not the page.
+inline void touch_page(txn::MutablePage& page, PageContent& content, std::mt19937_64& rng) {
+  for (std::byte& b : page.write(100, 8)) b = static_cast<std::byte>(rng());
+  std::copy(page.bytes().begin() + 100, page.bytes().begin() + 108, content.front.begin() + 84);
+}
+
+/// `count` new pages, filled.
+inline void add_pages(txn::WriteView& view, PageModel& model, std::mt19937_64& rng, int count) {
+  for (int i = 0; i < count; ++i) {
+    txn::MutablePage page = view.allocate();
+    if (model.contains(page.id())) FAIL("page " << page.id().value << " was handed out twice");
+    model[page.id()] = fill_page(page, rng);
+  }
+}
+
+/// A process that is killed: from the moment on that `when` (asked before each call) says so, nothing that it
+/// asks of the machine is done.  What it had done stays, in the operating system's memory if not on the disk.
+class Kill {
+ public:
+  using When = std::function<bool(const std::string& operation, const platform::Path& path)>;
+  Kill(platform::SimulatedPlatform& machine, When when)
+      : machine_(machine), when_(std::move(when)) {
+    machine_.set_fault(
+        [this](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
+          killed_ = killed_ || when_(operation, path);
+          if (killed_) throw IoError("killed", operation, path, 5);
+        });
+  }
+  ~Kill() { machine_.set_fault({}); }
+  Kill(const Kill&) = delete;
+  Kill& operator=(const Kill&) = delete;
+  [[nodiscard]] bool happened() const { return killed_; }
+
+ private:
+  platform::SimulatedPlatform& machine_;
+  When when_;
+  bool killed_ = false;
+};
+
+/// Closes nothing: the process is killed now, and the engine's memory is given back.
+inline void kill_now(platform::SimulatedPlatform& machine, std::unique_ptr<txn::Engine>& engine) {
+  const Kill kill(machine, [](const std::string&, const platform::Path&) { return true; });
+  engine.reset();
 }
 
 /// Chunks of large values, as a model: reference -> content.
