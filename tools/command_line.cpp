@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "tools/commands.hpp"
+#include "tools/option_forms.hpp"
 
 namespace coffer::tools {
 namespace {
@@ -32,17 +33,12 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
       ->type_name("FILE");
   app.add_flag("--unencrypted", options.unencrypted, "The store has no key");
   app.add_flag("--json", options.json, "Print JSON");
-  app.add_option("--locked-max", options.locked_bytes_max,
-                 "Most locked memory that the store takes (default 64M)")
-      ->transform(CLI::AsSizeValue(false))
-      ->type_name("BYTES[K|M|G]");
-  app.add_option("--durability", options.durability,
-                 "full: a commit has reached the disk; relaxed: a power cut may lose the newest")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Durability>{{"full", Durability::full},
-                                            {"relaxed", Durability::relaxed}},
-          CLI::ignore_case))
-      ->type_name("full|relaxed");
+  add_size_option(app, "--locked-max", options.locked_bytes_max,
+                  "Most locked memory that the store takes (default 64M)");
+  add_choice_option<Durability>(
+      app, "--durability", options.durability,
+      {{"full", Durability::full}, {"relaxed", Durability::relaxed}},
+      "full: a commit has reached the disk; relaxed: a power cut may lose the newest");
   app.add_flag("--proceed-unlocked", options.proceed_unlocked,
                "Discouraged: go on when memory cannot be locked; plaintext may reach swap");
   app.add_option("--anchor-file", options.anchor_file,
@@ -50,6 +46,19 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
       ->type_name("FILE");
   app.add_flag("--update-anchor", options.update_anchor,
                "Write the newest durable commit to the anchor file after success");
+}
+
+// What is wrong with the command line, and where to read how it should be.
+std::string wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> given = app.get_subcommands();
+  if (!given.empty()) {
+    return std::string(error.what()) + "; see coffer " + given.front()->get_name() + " --help";
+  }
+  const std::vector<std::string> words = app.remaining();
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError) || words.empty()) {
+    return std::string(error.what()) + "; see coffer --help";
+  }
+  return words.front() + " is no subcommand; see coffer --help";
 }
 
 int carry_out(const Invocation& invocation) {
@@ -93,7 +102,7 @@ int run(int argc, char** argv) {
     } catch (const CLI::Success& help) {
       return app.exit(help);
     } catch (const CLI::ParseError& error) {
-      print_error(std::string(error.what()) + "; see coffer --help");
+      print_error(wrong_usage(app, error));
       return static_cast<int>(ExitCode::usage);
     }
     return carry_out(invocation);

@@ -88,6 +88,17 @@ void put_value(Entry& entry, Session& session, Tree& tree, Bytes key) {
   }
 }
 
+// A tree that is there keeps its kind.  Where that is less than the flags say, the value would take
+// another one's place, or the key be one that nobody finds.
+void check_kind(const Tree& tree, const Entry& entry) {
+  if (entry.multi_value && !tree.options().multi_value) {
+    throw UsageError("the tree is there and keeps one value of a key; leave out --multi-value");
+  }
+  if (entry.integer && !tree.options().integer_keys) {
+    throw UsageError("the tree is there and its keys are no integers; leave out --integer");
+  }
+}
+
 ExitCode put(const GlobalOptions& options, Entry& entry) {
   if (!entry.file.empty() && entry.value.given) {
     throw UsageError("give VALUE or --file FILE, not both");
@@ -100,8 +111,8 @@ ExitCode put(const GlobalOptions& options, Entry& entry) {
   {
     WriteTransaction writing = session.store().write();
     {
-      // A tree that is there keeps its kind; the flags are for one that this makes.
       std::optional<Tree> found = writing.find_tree(entry.tree);
+      if (found) check_kind(*found, entry);
       Tree tree = found ? std::move(*found)
                         : writing.create_tree(entry.tree, {.multi_value = entry.multi_value,
                                                            .integer_keys = entry.integer});

@@ -92,11 +92,8 @@ void add_export_command(CLI::App& app, Invocation& invocation) {
   command->add_flag("--all", request->all,
                     "Every tree, as a dump of as many databases: what mdb_dump -a writes");
   add_format_option(*command, request->format);
-  command
-      ->add_option("--map-size", request->map_bytes,
-                   "For dumps that mdb_load shall read: the size of its map")
-      ->transform(CLI::AsSizeValue(false))
-      ->type_name("BYTES[K|M|G]");
+  add_size_option(*command, "--map-size", request->map_bytes,
+                  "For dumps that mdb_load shall read: the size of its map");
   command->callback([&invocation, request] {
     invocation.action = [&invocation, request] { return run_export(invocation.global, *request); };
   });

@@ -1,24 +1,19 @@
 // --format, as import and export have it.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
-#include <map>
-#include <string>
-
 #include "tools/formats/record_format.hpp"
+#include "tools/option_forms.hpp"
 
 namespace coffer::tools {
 
 inline void add_format_option(CLI::App& command, RecordFormat& format) {
-  command.add_option("--format", format, "How the records are written")
-      ->required()
-      ->type_name("tsv|jsonl|dump|dump-print")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, RecordFormat>{{"tsv", RecordFormat::tsv},
-                                              {"jsonl", RecordFormat::jsonl},
-                                              {"dump", RecordFormat::dump},
-                                              {"dump-print", RecordFormat::dump_print}}));
+  add_choice_option<RecordFormat>(command, "--format", format,
+                                  {{"tsv", RecordFormat::tsv},
+                                   {"jsonl", RecordFormat::jsonl},
+                                   {"dump", RecordFormat::dump},
+                                   {"dump-print", RecordFormat::dump_print}},
+                                  "How the records are written")
+      ->required();
 }
 
 /// True for the formats that hold several trees with their names and kinds.

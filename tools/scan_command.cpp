@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tools/commands.hpp"
+#include "tools/option_forms.hpp"
 #include "tools/output.hpp"
 #include "tools/record_output.hpp"
 #include "tools/session.hpp"
@@ -118,7 +119,7 @@ void add_scan_command(CLI::App& app, Invocation& invocation) {
       command->add_flag("--hex", request->hex, "Bounds are in hexadecimal digits");
   command->add_flag("--integer", request->integer, "Bounds are whole numbers")->excludes(hex);
   command->add_flag("--reverse", request->reverse, "From the last to the first");
-  command->add_option("--limit", request->limit, "At most so many")->type_name("N");
+  add_count_option(*command, "--limit", request->limit, "At most so many");
   command->callback([&invocation, request] {
     invocation.action = [&invocation, request] { return scan(invocation.global, *request); };
   });

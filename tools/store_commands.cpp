@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tools/commands.hpp"
+#include "tools/option_forms.hpp"
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
 #include "tools/report.hpp"
@@ -77,14 +78,20 @@ void add_store_commands(CLI::App& app, Invocation& invocation) {
 
   CLI::App* const creating = app.add_subcommand("create", "Create a store in a new directory");
   creating->add_option("STORE", *path, "The directory; nothing may be there yet")->required();
-  creating->add_option("--page-size", creation->page_size, "4096, 8192, 16384, 32768 or 65536")
-      ->type_name("BYTES")
-      ->transform(CLI::AsSizeValue(false));
-  creating
-      ->add_option("--passphrase-memory", options.passphrase_cost.memory_bytes,
-                   "What one guess at the passphrase must cost in memory (default 256M)")
-      ->transform(CLI::AsSizeValue(false))
-      ->type_name("BYTES[K|M|G]");
+  add_choice_option<std::uint32_t>(*creating, "--page-size", creation->page_size,
+                                   {{"4096", 4096},
+                                    {"8192", 8192},
+                                    {"16384", 16384},
+                                    {"32768", 32768},
+                                    {"65536", 65536},
+                                    {"4K", 4096},
+                                    {"8K", 8192},
+                                    {"16K", 16384},
+                                    {"32K", 32768},
+                                    {"64K", 65536}},
+                                   "Bytes in a page (default 4096)");
+  add_size_option(*creating, "--passphrase-memory", options.passphrase_cost.memory_bytes,
+                  "What one guess at the passphrase must cost in memory (default 256M)");
   creating
       ->add_option("--passphrase-passes", options.passphrase_cost.passes,
                    "How often a guess passes over that memory (default 3)")

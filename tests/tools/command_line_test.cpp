@@ -31,6 +31,16 @@ TEST_CASE("A command line that does not parse ends with exit code 2 and one line
       {"trees", "s", "--no-such"},
       {"get", "s", "t", "k", "--durability", "none", "--unencrypted"},
       {"trees", "s", "--locked-max", "many"},
+      {"trees", "s", "--locked-max", "-1"},
+      {"trees", "s", "--locked-max", "16777216T"},
+      {"trees", "s", "--locked-max", "1X"},
+      {"trees", "s", "--locked-max", ""},
+      {"trees", "s", "--unencrypted", "--locked-max", "0"},
+      {"create", "s", "--page-size", "5000"},
+      {"scan", "s", "t", "--limit", "-1"},
+      {"scan", "s", "t", "--limit", "1x"},
+      {"export", "s", "t", "--format", "dump", "--map-size", "-1"},
+      {"export", "s", "t", "--format", "xml"},
       {"completion", "fish"}};
   for (const auto& arguments : wrong) {
     const Outcome outcome = coffer(arguments);
@@ -39,6 +49,43 @@ TEST_CASE("A command line that does not parse ends with exit code 2 and one line
     CHECK(outcome.out.empty());
     CHECK(is_one_error_line(outcome.err));
   }
+}
+
+TEST_CASE("What is wrong with a command line is said in words, with where to read more") {
+  const auto said = [](const std::vector<std::string>& arguments) { return coffer(arguments).err; };
+  CHECK(said({"frobnicate", "x"}) == "coffer: frobnicate is no subcommand; see coffer --help\n");
+  CHECK_THAT(said({}), Catch::EndsWith("see coffer --help\n"));
+  CHECK_THAT(said({"put", "s"}), Catch::EndsWith("see coffer put --help\n"));
+  CHECK(said({"trees", "s", "--durability", "none"}) ==
+        "coffer: --durability: none is none of full|relaxed; see coffer trees --help\n");
+  CHECK(said({"scan", "s", "t", "--limit", "-1"}) ==
+        "coffer: --limit: -1 is no whole number; see coffer scan --help\n");
+  CHECK_THAT(said({"trees", "s", "--locked-max", "many"}),
+             Catch::StartsWith("coffer: --locked-max: many is no number of bytes"));
+  // The help names each option's values, and nothing of how they are checked.
+  for (const char* command : {"import", "export", "create", "scan"}) {
+    const std::string help = coffer({command, "--help"}).out;
+    CAPTURE(command);
+    CHECK(help.find("->") == std::string::npos);
+    CHECK(help.find("b, kb") == std::string::npos);
+  }
+  CHECK_THAT(coffer({"import", "--help"}).out, Catch::Contains("tsv|jsonl|dump|dump-print"));
+}
+
+TEST_CASE("Sizes are taken in bytes and in units of 1024") {
+  const StoreFixture fixture;
+  for (const char* size :
+       {"1048576", "1024K", "1024k", "1024KB", "1024KiB", "1M", "1 mib", "1mb"}) {
+    CAPTURE(size);
+    CHECK_THAT(fixture.must({"stat", fixture.store(), "--json", "--locked-max", size}),
+               Catch::Contains("\"locked_bytes_max\":1048576,"));
+  }
+  for (const char* size : {"4096", "65536", "16K"}) {
+    const std::string store = fixture.file(size);
+    CHECK(coffer({"create", store, "--unencrypted", "--page-size", size}).exit_code == 0);
+  }
+  CHECK_THAT(coffer({"stat", fixture.file("16K"), "--unencrypted", "--json"}).out,
+             Catch::Contains("\"page_size\":16384,"));
 }
 
 TEST_CASE("A key file is new, private, and 64 hexadecimal digits") {

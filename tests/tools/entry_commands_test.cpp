@@ -91,6 +91,19 @@ TEST_CASE("A multi-value tree keeps a key's values, and one of them can be remov
         Json::parse(R"([{"name":"tags","multi_value":true,"integer_keys":false}])"));
 }
 
+TEST_CASE("A tree that is there is not taken for one of another kind") {
+  const StoreFixture fixture;
+  fixture.must({"put", fixture.store(), "plain", "k", "first"});
+  for (const auto& call : std::vector<std::vector<std::string>>{
+           {"put", fixture.store(), "plain", "k", "second", "--multi-value"},
+           {"put", fixture.store(), "plain", "7", "v", "--integer"}}) {
+    const Outcome outcome = fixture.with_key(call);
+    CHECK(outcome.exit_code == 2);
+    CHECK(is_one_error_line(outcome.err));
+  }
+  CHECK(fixture.must({"scan", fixture.store(), "plain"}) == "k\tfirst\n");
+}
+
 TEST_CASE("An integer-keyed tree orders its keys by number") {
   const StoreFixture fixture;
   for (const char* key : {"10", "9", "256"}) {

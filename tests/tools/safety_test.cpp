@@ -207,6 +207,45 @@ TEST_CASE("A reader of the output that goes away ends a scan by SIGPIPE, without
   CHECK(outcome.err.empty());
 }
 
+TEST_CASE("A closed standard stream is an error, and never a file of the store") {
+  const StoreFixture fixture;
+  fixture.must({"put", fixture.store(), "t", "k", "v"});
+  const auto before = contents_of(fixture.store());
+  const auto without = [&](std::vector<int> streams, std::vector<std::string> arguments) {
+    return run({.arguments = fixture.keyed(std::move(arguments)),
+                .input = {},
+                .environment = {},
+                .standard_output = {},
+                .in_child = [streams] {
+                  for (const int stream : streams) ::close(stream);
+                }});
+  };
+  for (const char* command : {"get", "scan", "export"}) {
+    std::vector<std::string> arguments{command, fixture.store(), "t"};
+    if (std::string(command) == "get") arguments.emplace_back("k");
+    if (std::string(command) == "export") arguments.insert(arguments.end(), {"--format", "tsv"});
+    const Outcome outcome = without({STDOUT_FILENO}, arguments);
+    CAPTURE(command, outcome.err);
+    CHECK(outcome.exit_code == 3);
+    CHECK(is_one_error_line(outcome.err));
+  }
+  CHECK((contents_of(fixture.store()) == before));
+  CHECK(without({STDIN_FILENO}, {"put", fixture.store(), "t", "l", "-"}).exit_code == 3);
+  CHECK(
+      without({STDIN_FILENO}, {"import", fixture.store(), "t", "-", "--format", "tsv"}).exit_code ==
+      3);
+  // Nobody hears of the error, but its line goes nowhere else.
+  CHECK(without({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, {"get", fixture.store(), "t", "k"})
+            .exit_code == 3);
+  CHECK(without({STDERR_FILENO}, {"get", fixture.store(), "t", "absent"}).exit_code == 1);
+  CHECK(fixture.must({"scan", fixture.store(), "t"}) == "k\tv\n");
+  for (const auto& [name, content] : contents_of(fixture.store())) {
+    CAPTURE(name);
+    CHECK(content.find("coffer: ") == std::string::npos);
+    if (name == "lock") CHECK(content.empty());
+  }
+}
+
 TEST_CASE("Output that finds no room is an input/output error") {
   const StoreFixture fixture;
   fixture.must({"put", fixture.store(), "t", "k", "v"});

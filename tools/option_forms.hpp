@@ -1,0 +1,63 @@
+// Forms of option values that several subcommands share: what they accept, and what the help and a
+// refusal say of them in words.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace coffer::tools {
+
+/// A whole number of bytes, with K, M, G or T (of 1024; also KB, KiB) behind it for more.  Nothing
+/// below zero, and nothing beyond 64 bits: CLI::ValidationError.
+[[nodiscard]] std::uint64_t parse_size(const std::string& option, const std::string& text);
+/// A whole number, not below zero; CLI::ValidationError.
+[[nodiscard]] std::uint64_t parse_count(const std::string& option, const std::string& text);
+
+template <class Target>
+CLI::Option* add_size_option(CLI::App& app, const std::string& name, Target& bytes,
+                             const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name, [&bytes, name](const std::string& text) { bytes = parse_size(name, text); },
+          description)
+      ->type_name("BYTES[K|M|G]");
+}
+
+template <class Target>
+CLI::Option* add_count_option(CLI::App& app, const std::string& name, Target& count,
+                              const std::string& description) {
+  return app
+      .add_option_function<std::string>(
+          name, [&count, name](const std::string& text) { count = parse_count(name, text); },
+          description)
+      ->type_name("N");
+}
+
+/// One of some words.
+template <class Value>
+CLI::Option* add_choice_option(CLI::App& app, const std::string& name, Value& value,
+                               std::vector<std::pair<std::string, Value>> choices,
+                               const std::string& description) {
+  std::string words;
+  for (const auto& choice : choices) words += (words.empty() ? "" : "|") + choice.first;
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&value, name, words, choices = std::move(choices)](const std::string& text) {
+            for (const auto& [word, meaning] : choices) {
+              if (text == word) {
+                value = meaning;
+                return;
+              }
+            }
+            throw CLI::ValidationError(name, text + " is none of " + words);
+          },
+          description)
+      ->type_name(words);
+}
+
+}  // namespace coffer::tools
