@@ -244,7 +244,7 @@ bool make_checkpoint(Core& core, bool new_generation) {
       throw;
     }
     next = next_superblock(core, frozen, roots, new_generation);
-    horizon = core.snapshots.horizon(core.durable_commit);
+    horizon = core.snapshots.horizon(core.reach());
     write_both_copies(core, next, nonces);
   } catch (...) {
     if (core.poisoned.load()) {

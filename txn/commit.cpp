@@ -137,7 +137,7 @@ void WriteView::take_holds(Plan& plan) {
   core_.run_changes.reserve(core_.run_changes.size() + own_runs_.size() + freed_runs_.size());
   core_.retired_runs.reserve(core_.retired_runs.size() + freed_runs_.size());
   core_.freed_pages.reserve(core_.freed_pages.size() + freed + taken_.size());
-  plan.horizon = core_.snapshots.horizon(core_.durable_commit);
+  plan.horizon = core_.snapshots.horizon(core_.reach(commit_));
 
   const auto hold = [this](std::vector<pager::SlotRun>& list, pager::SlotRun run, Hold why) {
     core_.ledger->hold(run, why);

@@ -183,6 +183,7 @@ void Core::wait_durable(CommitNumber commit) {
       const std::scoped_lock publish(publish_mutex);
       upto = latest_commit.load();
       position = journal_position.load();
+      sync_target.store(upto, std::memory_order_release);
     }
     std::exception_ptr failure;
     try {
@@ -198,6 +199,7 @@ void Core::wait_durable(CommitNumber commit) {
       durable_position.store(position, std::memory_order_release);
       durable_commit.store(upto, std::memory_order_release);
     }
+    sync_target.store(0, std::memory_order_release);
     synced.notify_all();
     if (failure) std::rethrow_exception(failure);
   }

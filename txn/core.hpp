@@ -131,6 +131,13 @@ struct Core {
   void write_slots(const std::vector<pager::SlotRun>& runs,
                    const std::vector<const SealedPage*>& pages);
 
+  /// For Snapshots::horizon; `next` is about to be published.
+  [[nodiscard]] Reach reach(CommitNumber next = {}) const {
+    return {.durable = durable_commit,
+            .sync_target = sync_target,
+            .latest = latest_commit,
+            .next = next};
+  }
   /// Releases retired runs that nobody needs any more.  Under publish_mutex.
   void reclaim_runs(const Horizon& horizon) noexcept;
   /// What the next checkpoint may need, kept free in the page file (NoSpace).  `more` pages are about to be
@@ -169,6 +176,8 @@ struct Core {
   std::mutex publish_mutex;
   std::atomic<std::uint64_t> latest_commit{0};
   std::atomic<std::uint64_t> durable_commit{0};
+  std::atomic<std::uint64_t> sync_target{
+      0};  ///< what the sync under way will make durable; 0: none
   std::atomic<std::uint64_t> durable_position{0};  ///< Lsn
   std::atomic<std::uint64_t> installs{0};
   std::atomic<std::uint64_t> checkpoint_position{0};

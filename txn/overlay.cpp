@@ -97,7 +97,11 @@ void Overlay::drop(std::unique_ptr<Node> node) noexcept {
 void Overlay::trim_chain(Node& newest, const Horizon& horizon) noexcept {
   Node* successor = &newest;
   while (successor->older) {
-    if (horizon.needs(successor->older->born, successor->born)) {
+    const Node& older = *successor->older;
+    const bool needed = older.version.has_slot
+                            ? horizon.needs(older.born, successor->born)
+                            : horizon.needs_in_memory(older.born, successor->born);
+    if (needed) {
       successor = successor->older.get();
     } else {
       std::unique_ptr<Node> gone = std::move(successor->older);

@@ -154,7 +154,8 @@ class Replayer final : public journal::RecordVisitor {
 
   void commit(CommitNumber commit, Lsn) override {
     core_.overlay->prepare(prepared_);
-    core_.overlay->publish(std::move(prepared_), {.live = {}, .durable = commit});
+    core_.overlay->publish(std::move(prepared_),
+                           {.points = {}, .durable = commit, .latest = commit});
     prepared_ = {};
     core_.run_changes.insert(core_.run_changes.end(), runs_.begin(), runs_.end());
     core_.latest_commit.store(commit.value);

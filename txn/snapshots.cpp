@@ -4,10 +4,17 @@
 
 namespace coffer::txn {
 
+bool Horizon::point_in(CommitNumber born, CommitNumber successor) const {
+  const auto first = std::lower_bound(points.begin(), points.end(), born);
+  return first != points.end() && *first < successor;
+}
+
 bool Horizon::needs(CommitNumber born, CommitNumber successor) const {
-  if (successor > durable) return true;
-  const auto first = std::lower_bound(live.begin(), live.end(), born);
-  return first != live.end() && *first < successor;
+  return successor > durable || point_in(born, successor);
+}
+
+bool Horizon::needs_in_memory(CommitNumber born, CommitNumber successor) const {
+  return successor > latest || point_in(born, successor);
 }
 
 Snapshots::Ticket Snapshots::begin(const std::atomic<std::uint64_t>& commit, bool shown) {
@@ -32,16 +39,24 @@ void Snapshots::end(const Ticket& ticket) noexcept {
   free_.push_back(ticket.index);  // room was reserved by begin
 }
 
-Horizon Snapshots::horizon(const std::atomic<std::uint64_t>& durable) const {
+Horizon Snapshots::horizon(const Reach& reach) const {
   Horizon result;
   {
     const std::scoped_lock lock(mutex_);
-    result.durable = CommitNumber{durable.load(std::memory_order_acquire)};
+    result.points.reserve(entries_.size() + 3);
+    // In this order: a target that is gone already is the durable point that is read then.
+    const CommitNumber latest{reach.latest.load(std::memory_order_acquire)};
+    const CommitNumber target{reach.sync_target.load(std::memory_order_acquire)};
+    result.durable = CommitNumber{reach.durable.load(std::memory_order_acquire)};
+    result.latest = std::max(latest, reach.next);
+    result.points.push_back(result.durable);
+    result.points.push_back(latest);
+    if (target != CommitNumber{}) result.points.push_back(target);
     for (const Entry& entry : entries_) {
-      if (entry.live) result.live.push_back(entry.commit);
+      if (entry.live) result.points.push_back(entry.commit);
     }
   }
-  std::sort(result.live.begin(), result.live.end());
+  std::sort(result.points.begin(), result.points.end());
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <coffer/error.hpp>
 #include <cstdint>
 #include <ctime>
@@ -38,7 +39,7 @@ struct SparseDisk {
   static constexpr std::uint64_t kBlock = 4096;
   mutable std::mutex mutex;
   std::map<std::uint64_t, std::array<std::byte, kBlock>> blocks;
-  std::uint64_t size = 0;
+  std::atomic<std::uint64_t> size{0};
   std::uint64_t capacity = ~std::uint64_t{0};
   std::uint64_t vector_writes = 0;
   std::size_t pieces_max = 0;
@@ -69,7 +70,7 @@ struct SparseDisk {
                   block.begin() + static_cast<std::ptrdiff_t>(inside));
       done += n;
     }
-    size = std::max(size, at + in.size());
+    size = std::max(size.load(), at + in.size());
   }
   std::byte at(std::uint64_t offset) const {
     std::byte b{};
@@ -111,7 +112,7 @@ class SparseFile final : public platform::File {
   void data_sync() override {}
   void allocate(std::uint64_t offset, std::uint64_t length) override {
     if (offset + length > disk_->capacity) throw NoSpace("the test's disk is full");
-    disk_->size = std::max(disk_->size, offset + length);
+    disk_->size = std::max(disk_->size.load(), offset + length);
   }
   void truncate(std::uint64_t size) override {
     const std::lock_guard guard(disk_->mutex);

@@ -14,7 +14,8 @@ constexpr std::uint64_t kSlots = 26;  // few, and no room for more: what is free
 
 SlotReuseModel::SlotReuseModel(std::uint64_t seed, const Fault& fault)
     : random_(seed), fault_(fault), disk_(std::make_shared<SparseDisk>()) {
-  disk_->size = disk_->capacity = kSlots * 4096;
+  disk_->capacity = kSlots * 4096;
+  disk_->size = kSlots * 4096;
   copies_ = {std::vector<Image>{Image{}}, std::vector<Image>{Image{}}};
   open(Image{});
 }

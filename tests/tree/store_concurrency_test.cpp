@@ -9,6 +9,8 @@
 #include <random>
 #include <thread>
 
+#include <gsl/gsl>
+
 #include <coffer/coffer.hpp>
 
 #include "tests/support/temp_directory.hpp"
@@ -133,6 +135,12 @@ TEST_CASE("Readers see whole commits while the writer, checkpoints and reopening
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> wrong{0};
     std::vector<std::thread> readers;
+    const auto join = gsl::finally([&] {
+      stop = true;
+      for (auto& reader : readers) {
+        if (reader.joinable()) reader.join();
+      }
+    });
     for (unsigned r = 0; r < 3; ++r) {
       readers.emplace_back([&, r] {
         for (std::uint64_t round = r; !stop.load(); ++round) {

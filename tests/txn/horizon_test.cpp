@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "platform/simulated/simulated.hpp"
 #include "txn/snapshots.hpp"
 
 namespace coffer::txn {
@@ -30,7 +31,7 @@ TEST_CASE("Rule V keeps a version exactly as long as somebody can see it") {
       for (std::uint64_t s = 0; s <= durable; ++s) {
         if ((mask >> s & 1u) == 0) continue;
         live.insert(s);
-        horizon.live.push_back(CommitNumber{s});
+        horizon.points.push_back(CommitNumber{s});
       }
       for (std::uint64_t born = 0; born <= kLatest; ++born) {
         for (std::uint64_t successor = born + 1; successor <= kLatest; ++successor) {
@@ -41,6 +42,50 @@ TEST_CASE("Rule V keeps a version exactly as long as somebody can see it") {
       }
     }
   }
+}
+
+/// Rule VM from its purpose: snapshots that exist, and those that may still begin: at the durable point, at what
+/// a sync under way makes it, at what is the latest now, and at or beyond what will be.
+TEST_CASE("Rule VM keeps ciphertext in memory exactly as long as somebody can come to see it") {
+  constexpr std::uint64_t kEnd = 7;
+  const auto machine = platform::SimulatedPlatform::make(1);
+  std::uint64_t dropped = 0;
+  for (std::uint64_t durable = 0; durable <= kEnd; ++durable) {
+    for (std::uint64_t target = durable; target <= kEnd; ++target) {
+      for (std::uint64_t latest = target; latest <= kEnd; ++latest) {
+        for (const bool publishing : {false, true}) {
+          for (std::uint64_t reader = 0; reader <= durable; ++reader) {
+            Snapshots snapshots(machine->clock());
+            const std::atomic<std::uint64_t> at{reader};
+            const auto ticket = snapshots.begin(at);
+            const std::atomic<std::uint64_t> d{durable};
+            const std::atomic<std::uint64_t> t{target == durable ? 0 : target};
+            const std::atomic<std::uint64_t> l{latest};
+            const std::uint64_t from = publishing ? latest + 1 : latest;
+            const Horizon horizon =
+                snapshots.horizon({.durable = d,
+                                   .sync_target = t,
+                                   .latest = l,
+                                   .next = publishing ? CommitNumber{from} : CommitNumber{}});
+            for (std::uint64_t born = 0; born <= kEnd + 1; ++born) {
+              for (std::uint64_t successor = born + 1; successor <= kEnd + 2; ++successor) {
+                bool seen = successor > from;  // by a snapshot that begins later
+                for (const std::uint64_t s : {reader, durable, target, latest}) {
+                  seen = seen || (born <= s && s < successor);
+                }
+                CAPTURE(durable, target, latest, publishing, reader, born, successor);
+                REQUIRE(horizon.needs_in_memory(CommitNumber{born}, CommitNumber{successor}) ==
+                        seen);
+                dropped += seen ? 0u : 1u;
+              }
+            }
+            snapshots.end(ticket);
+          }
+        }
+      }
+    }
+  }
+  REQUIRE(dropped > 1000);
 }
 
 }  // namespace
