@@ -86,7 +86,8 @@ void Key::save(const std::filesystem::path& new_file) const {
   }
   platform::FileSystem& files = platform::native_platform().files();
   if (files.exists(new_file)) {
-    throw InvalidArgument(new_file.string() + ": exists already and is not overwritten");
+    throw InvalidArgument(new_file.string() +
+                          ": exists already and is not overwritten; choose another name");
   }
   // A page of its own: the key itself is const, and other threads may be opening stores with it.
   const Secret page(platform::native_platform().memory(), Secret::Kind::raw, secret().locking);

@@ -20,17 +20,20 @@ constexpr const char* kFooter =
 void add_global_options(CLI::App& app, GlobalOptions& options) {
   app.add_option("--key-file", options.key_file,
                  "Key file: 32 bytes raw, in hexadecimal or base64 (else COFFER_KEY_FILE)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
   app.add_option("--key-exec", options.key_command,
                  "Program that prints the key, with arguments; split at blanks, no shell")
-      ->type_name("COMMAND");
+      ->type_name("COMMAND")
+      ->check(not_empty());
   app.add_option("--key-exec-timeout", options.key_command_seconds,
                  "How long that program may take before it is stopped (default 60)")
       ->type_name("SECONDS")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{86'400}));
   app.add_option("--passphrase-file", options.passphrase_file,
                  "File whose one line is a passphrase")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
   app.add_flag("--unencrypted", options.unencrypted, "The store has no key");
   app.add_flag("--json", options.json, "Print JSON");
   add_size_option(app, "--locked-max", options.locked_bytes_max,
@@ -43,7 +46,8 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                "Discouraged: go on when memory cannot be locked; plaintext may reach swap");
   app.add_option("--anchor-file", options.anchor_file,
                  "Refuse a store whose history does not pass through this point")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
   app.add_flag("--update-anchor", options.update_anchor,
                "Write the newest durable commit to the anchor file after success");
 }
@@ -58,7 +62,8 @@ std::string wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::RequiredError) || words.empty()) {
     return std::string(error.what()) + "; see coffer --help";
   }
-  return words.front() + " is no subcommand; see coffer --help";
+  const char* const kind = words.front().starts_with('-') ? "option" : "subcommand";
+  return words.front() + " is no " + kind + "; see coffer --help";
 }
 
 int carry_out(const Invocation& invocation) {

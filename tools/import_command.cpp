@@ -309,6 +309,7 @@ void add_import_command(CLI::App& app, Invocation& invocation) {
       ->add_option("--database", request->database,
                    "Of a dump with several databases, the one of this name")
       ->type_name("NAME")
+      ->check(not_empty())
       ->excludes(all);
   add_format_option(*command, request->format);
   command->add_option("--batch", request->batch, "Records in one commit (default 5000)")

@@ -17,6 +17,15 @@ namespace coffer::tools {
 /// A whole number, not below zero; CLI::ValidationError.
 [[nodiscard]] std::uint64_t parse_count(const std::string& option, const std::string& text);
 
+/// For options whose empty value would count as none given: a script's variable that is not set must
+/// not switch to another key, or a check off.
+inline CLI::Validator not_empty() {
+  return {[](const std::string& text) {
+            return text.empty() ? std::string("its value is empty") : std::string();
+          },
+          ""};
+}
+
 template <class Target>
 CLI::Option* add_size_option(CLI::App& app, const std::string& name, Target& bytes,
                              const std::string& description) {

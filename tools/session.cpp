@@ -27,7 +27,12 @@ void ignore_closed_pipes() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
+void check_path(const std::filesystem::path& path) {
+  if (path.empty()) throw UsageError("STORE is empty; name the store's directory");
+}
+
 Store open_store(const GlobalOptions& options, const std::filesystem::path& path, Access access) {
+  check_path(path);
   check_key_options(options);
   Options opening = store_options(options, access);
   opening.anchor = anchor_to_require(options);
@@ -42,6 +47,7 @@ Store open_store(const GlobalOptions& options, const std::filesystem::path& path
 
 Store create_store(const GlobalOptions& options, const std::filesystem::path& path,
                    const CreateOptions& create) {
+  check_path(path);
   check_key_options(options);
   const Options opening = store_options(options, Access::write);
   if (options.unencrypted) return Store::create_unencrypted(path, create, opening);

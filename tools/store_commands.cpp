@@ -89,7 +89,8 @@ void add_store_commands(CLI::App& app, Invocation& invocation) {
                                     {"16K", 16384},
                                     {"32K", 32768},
                                     {"64K", 65536}},
-                                   "Bytes in a page (default 4096)");
+                                   "Bytes in a page (default 4096)")
+      ->type_name("4096|8192|16384|32768|65536");
   add_size_option(*creating, "--passphrase-memory", options.passphrase_cost.memory_bytes,
                   "What one guess at the passphrase must cost in memory (default 256M)");
   creating

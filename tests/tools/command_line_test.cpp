@@ -54,6 +54,7 @@ TEST_CASE("A command line that does not parse ends with exit code 2 and one line
 TEST_CASE("What is wrong with a command line is said in words, with where to read more") {
   const auto said = [](const std::vector<std::string>& arguments) { return coffer(arguments).err; };
   CHECK(said({"frobnicate", "x"}) == "coffer: frobnicate is no subcommand; see coffer --help\n");
+  CHECK(said({"--frobnicate"}) == "coffer: --frobnicate is no option; see coffer --help\n");
   CHECK_THAT(said({}), Catch::EndsWith("see coffer --help\n"));
   CHECK_THAT(said({"put", "s"}), Catch::EndsWith("see coffer put --help\n"));
   CHECK(said({"trees", "s", "--durability", "none"}) ==
@@ -70,6 +71,23 @@ TEST_CASE("What is wrong with a command line is said in words, with where to rea
     CHECK(help.find("b, kb") == std::string::npos);
   }
   CHECK_THAT(coffer({"import", "--help"}).out, Catch::Contains("tsv|jsonl|dump|dump-print"));
+}
+
+TEST_CASE("An option that is given with nothing in it is not passed over") {
+  const StoreFixture fixture;
+  for (const char* option : {"--key-file", "--key-exec", "--passphrase-file", "--anchor-file"}) {
+    const Outcome outcome = run({.arguments = {"trees", fixture.store(), option, ""},
+                                 .input = {},
+                                 .environment = {{"COFFER_KEY_FILE", fixture.key()}},
+                                 .standard_output = {},
+                                 .in_child = {}});
+    CAPTURE(option, outcome.err);
+    CHECK(outcome.exit_code == 2);
+    CHECK(is_one_error_line(outcome.err));
+    CHECK_THAT(outcome.err, Catch::Contains(option) && Catch::Contains("empty"));
+  }
+  CHECK(fixture.with_key({"trees", ""}).exit_code == 2);
+  CHECK(fixture.with_key({"create", ""}).exit_code == 2);
 }
 
 TEST_CASE("Sizes are taken in bytes and in units of 1024") {

@@ -15,6 +15,8 @@
 
 #include <coffer/coffer.hpp>
 
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -143,8 +145,9 @@ int main(int argc, char** argv) try {
 } catch (const coffer::Conflict& error) {
   std::cerr << "this is an older or another copy of the notes: " << error.what() << std::endl;
   return 1;
-} catch (const coffer::Error& error) {
-  // WrongKey, Tampered, Busy ...: the message says what to do.
+} catch (const std::exception& error) {
+  // Coffer's errors (WrongKey, Tampered, Busy ...) say what to do next.  Others, such as that of a
+  // folder that cannot be made, come from the standard library.
   std::cerr << error.what() << std::endl;
   return 1;
 }
