@@ -98,7 +98,7 @@ TEST_CASE("Random damage to any file is reported with exit code 5, or changes no
     for (int round = 0; round < 6; ++round) {
       std::string edited = content;
       const std::size_t place = engine() % edited.size();
-      edited[place] = static_cast<char>(edited[place] ^ (1u << (engine() % 8)));
+      edited[place] = static_cast<char>(edited[place] ^ static_cast<char>(1u << (engine() % 8)));
       write_file(fs::path(fixture.store()) / name, edited);
       const Outcome outcome = fixture.with_key({"check", fixture.store()});
       CAPTURE(name, place, outcome.err);
