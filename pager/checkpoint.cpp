@@ -70,7 +70,7 @@ CheckpointRoots Metadata::prepare(const CheckpointChanges& changes, crypto::Nonc
     append(roots.no_longer_used, table.slots_gone());
     append(roots.no_longer_used, changes.runs_unused);
 
-    FreeMapUpdate map(s.free_map, s.ledger, s.file.page_bytes());
+    FreeMapUpdate map(s.free_map, s.ledger, s.file.page_bytes(), s.keys.suite());
     for (const SlotRun& run : roots.now_used) map.set(run);
     for (const SlotRun& run : roots.no_longer_used) map.clear(run);
     map.settle(node_slots);

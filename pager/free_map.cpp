@@ -13,11 +13,11 @@ namespace coffer::pager {
 
 namespace {
 
-[[noreturn]] void raise_inconsistent(SlotId slot, const char* what) {
-  throw Corrupted(
-      fmt::format("slot {} {}: the free map and what refers to slots disagree; check the store and "
-                  "restore it from "
-                  "a backup",
+[[noreturn]] void raise_inconsistent(crypto::Suite suite, SlotId slot, const char* what) {
+  raise_damaged(
+      suite,
+      fmt::format("slot {} {}: the free map and what refers to slots disagree, as when files of "
+                  "different times were put together",
                   slot.value, what));
 }
 
@@ -60,7 +60,7 @@ void FreeMapUpdate::set(SlotRun run) {
     const std::uint64_t bit = slot.value & (shape_.entries(0) - 1);
     std::uint64_t& word = leaf.words[bit / 64];
     const std::uint64_t mask = std::uint64_t{1} << (bit % 64);
-    if ((word & mask) != 0) raise_inconsistent(slot, "is used twice");
+    if ((word & mask) != 0) raise_inconsistent(suite_, slot, "is used twice");
     word |= mask;
     ++leaf.count;
   }
@@ -73,7 +73,7 @@ void FreeMapUpdate::clear(SlotRun run) {
     const std::uint64_t bit = slot.value & (shape_.entries(0) - 1);
     std::uint64_t& word = leaf.words[bit / 64];
     const std::uint64_t mask = std::uint64_t{1} << (bit % 64);
-    if ((word & mask) == 0) raise_inconsistent(slot, "is given back but not in use");
+    if ((word & mask) == 0) raise_inconsistent(suite_, slot, "is given back but not in use");
     word &= ~mask;
     --leaf.count;
   }

@@ -42,15 +42,18 @@ struct FreeMap {
 
 class FreeMapUpdate {
  public:
-  FreeMapUpdate(const FreeMap& before, SlotLedger& ledger, std::uint32_t page_bytes)
+  FreeMapUpdate(const FreeMap& before, SlotLedger& ledger, std::uint32_t page_bytes,
+                crypto::Suite suite)
       : before_(before),
         ledger_(ledger),
+        suite_(suite),
         shape_(format::free_map_shape(page_bytes)),
         levels_(before.level_count()) {}
 
-  /// The next checkpoint uses the run.  Corrupted when a slot of it is in use already.
+  /// The next checkpoint uses the run.  Tampered (Corrupted when unencrypted) when a slot of it is in use
+  /// already: a superblock that was put back beside later journal segments comes to that.
   void set(SlotRun run);
-  /// It no longer does.  Corrupted when it never did.
+  /// It no longer does.  Likewise when it never did.
   void clear(SlotRun run);
   /// Allocates slots for the map's own nodes until that changes nothing more.  What it allocates is
   /// added to `taken` at once, for the caller to release when anything fails.
@@ -86,6 +89,7 @@ class FreeMapUpdate {
 
   const FreeMap& before_;
   SlotLedger& ledger_;
+  crypto::Suite suite_;
   format::Shape shape_;
   unsigned levels_;
   std::map<std::uint64_t, DirtyLeaf> leaves_;

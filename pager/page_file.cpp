@@ -154,7 +154,8 @@ void PageFile::grow(std::uint64_t slots) {
 
 void PageFile::shrink(std::uint64_t slots) {
   Expects(slots <= slot_count());
-  if (slots == slot_count()) return;
+  // Longer than it counts for, where leave_tail left something.
+  if (slots * page_bytes_ >= file_->size()) return;
   file_->truncate(slots * page_bytes_);
   slots_.store(slots, std::memory_order_release);
 }

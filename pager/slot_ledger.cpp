@@ -476,9 +476,8 @@ void SlotLedger::shrink_file() {
   const std::uint64_t keep = s.reserve_now(s.slots);
   const std::uint64_t spare = s.free > keep ? s.free - keep : 0;
   const std::uint64_t cut = std::min(s.tail(), spare);
-  if (cut == 0) return;
   s.file.shrink(s.slots - cut);
-  s.resize(s.slots - cut);
+  if (cut != 0) s.resize(s.slots - cut);
 }
 
 }  // namespace coffer::pager

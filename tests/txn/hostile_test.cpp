@@ -119,8 +119,6 @@ void open_mixed(const Life& life, std::size_t old, std::size_t late, const Key& 
     if (std::string(e.what()).find("of different times") != std::string::npos) {
       ++tally.of_different_times;
     }
-  } catch (const Corrupted&) {
-    ++tally.refused;  // a slot that two times give to different pages
   }
 }
 
