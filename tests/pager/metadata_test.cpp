@@ -261,7 +261,7 @@ TEST_CASE("marking a slot twice, or giving one back that nobody has, is refused 
   const SlotRef page = world.new_page();
   world.checkpoint({{{PageId(1), page}}, {}, {}});
   const std::uint64_t held = world.open->ledger.held_slots();
-  REQUIRE_THROWS_AS(world.prepare({{{PageId(2), page}}, {}, {}}), Corrupted);
+  REQUIRE_THROWS_AS(world.prepare({{{PageId(2), page}}, {}, {}}), Tampered);
   const SlotRun nobody_s = world.open->ledger.allocate(2, Hold::transaction);
   REQUIRE_THROWS_AS(world.prepare({{}, {}, {nobody_s}}), Corrupted);
   world.open->ledger.release(nobody_s, Hold::transaction);
