@@ -263,7 +263,7 @@ TEST_CASE("marking a slot twice, or giving one back that nobody has, is refused 
   const std::uint64_t held = world.open->ledger.held_slots();
   REQUIRE_THROWS_AS(world.prepare({{{PageId(2), page}}, {}, {}}), Tampered);
   const SlotRun nobody_s = world.open->ledger.allocate(2, Hold::transaction);
-  REQUIRE_THROWS_AS(world.prepare({{}, {}, {nobody_s}}), Corrupted);
+  REQUIRE_THROWS_AS(world.prepare({{}, {}, {nobody_s}}), Tampered);
   world.open->ledger.release(nobody_s, Hold::transaction);
   REQUIRE(world.open->ledger.held_slots() == held);
   world.checkpoint({{{PageId(2), world.new_page()}}, {}, {}});
