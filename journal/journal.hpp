@@ -149,7 +149,8 @@ class JournalWriter {
   [[nodiscard]] bool room_is_short(Lsn position) const;
   /// Makes one more segment ready, so that the writer need not wait for it.  Any thread; errors as reserve.
   void prepare_room();
-  void begin(CommitNumber commit);
+  /// `nonces`: a run of the transaction's own, which outlives finish or abandon; null: one is drawn.
+  void begin(CommitNumber commit, crypto::NonceRun* nonces = nullptr);
   void add(const PageImage& record);
   void add(const PageDelta& record);
   void add(const PageReference& record);

@@ -57,7 +57,7 @@ struct JournalWriter::State {
         const Generation& of, Epoch key_epoch, const JournalEnd& at, std::span<std::byte> memory)
       : segments(files, at.position),
         sealer(with),
-        nonces(entropy),
+        own_nonces(entropy),
         generation(of),
         epoch(key_epoch),
         staging(memory),
@@ -68,7 +68,8 @@ struct JournalWriter::State {
 
   Segments segments;
   const crypto::Sealer sealer;
-  crypto::NonceRun nonces;
+  crypto::NonceRun own_nonces;
+  crypto::NonceRun* nonces = &own_nonces;  ///< of the transaction
   const Generation generation;
   const Epoch epoch;
   const std::span<std::byte> staging;
@@ -106,6 +107,7 @@ struct JournalWriter::State {
   }
   void rewind(const JournalEnd& to) noexcept {
     crypto::wipe(staging.first(staged_bytes));
+    nonces = &own_nonces;
     staged_bytes = 0;
     fragment_index = 0;
     batch_at = to.position;
@@ -148,7 +150,7 @@ void JournalWriter::State::seal_staged(bool with_commit_mark) {
                         .count = with_commit_mark ? fragment_index + 1 : 0,
                         .flags = with_commit_mark ? format::kCommitMark : 0,
                         .body_tag = {}};
-  chain_tag = seal_fragment(sealer, nonces, epoch, header, staging.first(staged_bytes),
+  chain_tag = seal_fragment(sealer, *nonces, epoch, header, staging.first(staged_bytes),
                             staging.subspan<format::kBodyBytesMax, format::kHeaderBytes>(),
                             std::span(batch).subspan(batch_bytes, bytes));
   crypto::wipe(staging.first(staged_bytes));
@@ -214,13 +216,14 @@ void JournalWriter::prepare_room() {
   state_->segments.make_room(ready, ready.next(state_->segments.files().segment_bytes));
 }
 
-void JournalWriter::begin(CommitNumber commit) {
+void JournalWriter::begin(CommitNumber commit, crypto::NonceRun* nonces) {
   State& state = *state_;
   state.check_usable();
   Expects(state.phase == Phase::idle);
   Expects(commit == state.current_end().last_commit.next());
   state.commit = commit;
-  state.nonces.renew();
+  state.own_nonces.renew();
+  state.nonces = nonces != nullptr ? nonces : &state.own_nonces;
   state.phase = Phase::collecting;
 }
 

@@ -85,12 +85,12 @@ class CheckpointHolds {
   CheckpointHolds(const CheckpointHolds&) = delete;
   CheckpointHolds& operator=(const CheckpointHolds&) = delete;
   void hold(SlotRun run) {
-    runs_.reserve(runs_.size() + 1);
+    reserve_more(runs_, 1);
     ledger_->hold(run, Hold::checkpoint);
     runs_.push_back(run);
   }
   /// For runs that already carry the hold.
-  void reserve(std::size_t more) { runs_.reserve(runs_.size() + more); }
+  void reserve(std::size_t more) { reserve_more(runs_, more); }
   void adopt(SlotRun run) noexcept { runs_.push_back(run); }
   /// The checkpoint is in force: install_checkpoint has taken the holds over.
   void done() noexcept { runs_.clear(); }

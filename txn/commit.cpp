@@ -133,10 +133,10 @@ void WriteView::take_holds(Plan& plan) {
   }
   plan.journal_held.reserve(plan.entries.size() + own_runs_.size());
   plan.version_held.reserve(freed_runs_.size());
-  core_.journal_holds.reserve(core_.journal_holds.size() + plan.entries.size() + own_runs_.size());
-  core_.run_changes.reserve(core_.run_changes.size() + own_runs_.size() + freed_runs_.size());
-  core_.retired_runs.reserve(core_.retired_runs.size() + freed_runs_.size());
-  core_.freed_pages.reserve(core_.freed_pages.size() + freed + taken_.size());
+  reserve_more(core_.journal_holds, plan.entries.size() + own_runs_.size());
+  reserve_more(core_.run_changes, own_runs_.size() + freed_runs_.size());
+  reserve_more(core_.retired_runs, freed_runs_.size());
+  reserve_more(core_.freed_pages, freed + taken_.size());
   plan.horizon = core_.snapshots.horizon(core_.reach(commit_));
 
   const auto hold = [this](std::vector<pager::SlotRun>& list, pager::SlotRun run, Hold why) {
@@ -160,7 +160,7 @@ void WriteView::take_holds(Plan& plan) {
 void WriteView::log(Plan& plan) {
   journal::JournalWriter& journal = *core_.journal;
   const std::span<std::byte> room = core_.frames->bytes(plan.scratch);
-  journal.begin(commit_);
+  journal.begin(commit_, &nonces_);
   for (const Plan::Entry& entry : plan.entries) {
     const Page& page = *entry.page;
     if (entry.kind == Plan::Kind::freed) {

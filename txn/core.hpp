@@ -19,6 +19,7 @@
 //   T4  Slots named by the journal since the checkpoint in force carry Hold::journal.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -44,6 +45,13 @@
 #include "txn/store_files.hpp"
 
 namespace coffer::txn {
+
+/// Room for `more` elements, made as push_back makes it: `reserve` alone would move all of them each time.
+template <class T>
+void reserve_more(std::vector<T>& vector, std::size_t more) {
+  const std::size_t wanted = vector.size() + more;
+  if (wanted > vector.capacity()) vector.reserve(std::max(wanted, 2 * vector.capacity()));
+}
 
 /// How the locked budget is divided.
 struct LockedBudget {

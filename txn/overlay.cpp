@@ -63,7 +63,12 @@ void Overlay::prepare(Prepared& prepared) {
   }
   {
     const std::unique_lock lock(mutex_);
-    chains_.reserve(chains_.size() + prepared.versions.size());
+    // Twice what is needed, and only when it is: reserve makes exactly the room it is asked for, and moves
+    // every entry for it.
+    const std::size_t wanted = chains_.size() + prepared.versions.size();
+    const auto room = static_cast<double>(chains_.bucket_count()) *
+                      static_cast<double>(chains_.max_load_factor());
+    if (static_cast<double>(wanted) > room) chains_.reserve(2 * wanted);
   }
   for (; prepared.held < prepared.versions.size(); ++prepared.held) {
     const Node* node = prepared.versions[prepared.held].second.get();

@@ -23,7 +23,7 @@ std::size_t WriteView::index_of(SavepointId id) const {
 
 SavepointId WriteView::savepoint() {
   Expects(!ended_);
-  level_ids_.reserve(level_ids_.size() + 1);
+  reserve_more(level_ids_, 1);
   Level level;
   level.catalog_root = catalog_root_;
   level.runs_allocated = own_runs_.size();
@@ -37,7 +37,7 @@ SavepointId WriteView::savepoint() {
 void WriteView::note_undo(PageId id, Page* page) {
   if (levels_.empty() || page->level >= levels_.size()) return;
   auto& undo = levels_.back().undo;
-  undo.reserve(undo.size() + 1);
+  reserve_more(undo, 1);
   if (!page->freed) seal_page(id, *page);
   Undo note{.page = id, .existed = true, .before = *page};
   note.before.frame = kNoFrame;

@@ -29,9 +29,14 @@ void WriteView::seal_page(PageId id, Page& page) {
 /// Gives up the frames of some pages that no handle pins; false when there are none.
 bool WriteView::spill_some() {
   std::size_t spilled = 0;
-  for (std::size_t looked = resident_.size(); looked > 0 && spilled < kSpillBatch; --looked) {
-    const PageId id = resident_.front();
-    resident_.pop_front();
+  for (std::size_t looked = resident_.size() - resident_from_; looked > 0 && spilled < kSpillBatch;
+       --looked) {
+    if (resident_from_ > resident_.size() / 2) {
+      resident_.erase(resident_.begin(),
+                      resident_.begin() + static_cast<std::ptrdiff_t>(resident_from_));
+      resident_from_ = 0;
+    }
+    const PageId id = resident_[resident_from_++];
     const auto mine = pages_.find(id);
     if (mine == pages_.end() || mine->second.frame == kNoFrame) continue;
     Page& page = mine->second;

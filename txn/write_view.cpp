@@ -204,7 +204,7 @@ MutablePage WriteView::modify(PageId id) {
 PageId WriteView::find_page_number() {
   const std::scoped_lock lock(core_.publish_mutex);
   if (!core_.freed_pages.empty()) {
-    taken_.reserve(taken_.size() + 1);
+    reserve_more(taken_, 1);
     taken_.push_back(core_.freed_pages.back());
     core_.freed_pages.pop_back();
     return taken_.back().page;
@@ -226,7 +226,7 @@ PageId WriteView::find_page_number() {
 
 MutablePage WriteView::allocate() {
   Expects(!ended_);
-  if (!levels_.empty()) levels_.back().undo.reserve(levels_.back().undo.size() + 1);
+  if (!levels_.empty()) reserve_more(levels_.back().undo, 1);
   map_.reserve_one();
   const FrameIndex frame = take_frame();
   PageId id{};
@@ -260,7 +260,7 @@ void WriteView::free(PageId id) {
   auto mine = pages_.find(id);
   if (mine == pages_.end()) {
     if (!core_.resolve(id, snapshot_).present) raise_no_page(core_, id);
-    if (!levels_.empty()) levels_.back().undo.reserve(levels_.back().undo.size() + 1);
+    if (!levels_.empty()) reserve_more(levels_.back().undo, 1);
     mine = pages_.try_emplace(id).first;
     if (const PageMap::Entry* entry = map_.find(id)) {
       core_.frames->leave(entry->frame);
@@ -301,8 +301,7 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
                                 std::span<const std::byte> plaintext) {
   Expects(!ended_ && !plaintext.empty() && plaintext.size() <= chunk_bytes());
   const std::uint32_t slots = pager::slots_for(core_.page_bytes, plaintext.size());
-  own_runs_.reserve(own_runs_.size() + 1);
-  own_run_at_.reserve(own_run_at_.size() + 1);
+  reserve_more(own_runs_, 1);
   chunk_ciphertext_.resize(std::size_t{slots} * core_.page_bytes);
 
   const crypto::Nonce nonce = nonces_.next();
@@ -325,7 +324,7 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
   const pager::SlotRun run = core_.ledger->allocate(slots, Hold::transaction);
   ref.first_slot = run.first;
   try {
-    own_run_at_[run.first.value] = own_runs_.size();
+    own_run_at_[run.first.value] = own_runs_.size();  // may throw
     core_.page_file->write_run(run.first, chunk_ciphertext_);
   } catch (...) {
     own_run_at_.erase(run.first.value);

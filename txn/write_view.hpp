@@ -17,7 +17,6 @@
 //   W4  At most private_frames_max frames are private at a time; beyond that, pages are spilled (P4).
 #pragma once
 
-#include <deque>
 #include <unordered_map>
 #include <vector>
 
@@ -147,7 +146,8 @@ class WriteView final : public PageSink {
   crypto::NonceRun nonces_;
   PageMap map_;
   Pages pages_;
-  std::deque<PageId> resident_;  ///< candidates for spilling, oldest first; may name others too
+  std::vector<PageId> resident_;   ///< candidates for spilling, oldest first; may name others too
+  std::size_t resident_from_ = 0;  ///< where they begin
   std::uint32_t private_frames_ = 0;
   std::uint64_t spilled_in_memory_ = 0;  ///< bytes
   std::uint64_t changes_ = 0;
