@@ -22,8 +22,8 @@
 //   W4  A fragment's nonces are drawn before it is sealed, from a run of its transaction's own;
 //   going
 //       back draws anew, so that what is written over never shares a nonce with what was there.
-//   W5  begin, add and finish of a small commit allocate nothing: two AEAD calls, one draw of
-//       entropy, one write.
+//   W5  begin, add and finish of a small commit allocate nothing: two AEAD calls, one write, and one
+//       draw of entropy unless the transaction brings its run of nonces along.
 //
 // Locks: sync_mutex_ (held for a whole sync, so that a second caller does not return before the
 // first's is done) before mutex_ (short).  Segments has its own below these.

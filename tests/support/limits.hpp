@@ -116,6 +116,13 @@ inline constexpr const char* kLocksAreNotReal =
 
 /// Whether a sanitizer is at work: each handles the signals of faults itself.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define COFFER_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COFFER_TEST_SANITIZED 1
+#endif
+#endif
+#ifdef COFFER_TEST_SANITIZED
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;
