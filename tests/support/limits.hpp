@@ -20,6 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sanitized.hpp"
+
 namespace coffer::test {
 
 inline bool has_capability(int capability) {
@@ -115,13 +117,6 @@ inline constexpr const char* kLocksAreNotReal =
     "mlock does not reach the kernel here; sanitizers replace it, and a limit of zero forbids it";
 
 /// Whether a sanitizer is at work: each handles the signals of faults itself.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COFFER_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define COFFER_TEST_SANITIZED 1
-#endif
-#endif
 #ifdef COFFER_TEST_SANITIZED
 inline constexpr bool kSanitized = true;
 #else

@@ -12,16 +12,8 @@
 #include <random>
 #include <string>
 
+#include "tests/support/sanitized.hpp"
 #include "tests/tools/store_fixture.hpp"
-
-// A sanitizer's runtime takes mlock for itself and does nothing.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COFFER_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define COFFER_TEST_SANITIZED 1
-#endif
-#endif
 
 namespace coffer::tools::test {
 namespace {
