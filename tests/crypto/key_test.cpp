@@ -17,6 +17,7 @@
 #include "crypto/key_secret.hpp"
 #include "support.hpp"
 #include "tests/support/child.hpp"
+#include "tests/support/temp_directory.hpp"
 
 using namespace coffer;
 using namespace coffer::test;
@@ -34,25 +35,16 @@ ByteVector secret_of(const Key& key) {
 /// A folder that goes with its test.
 class Folder {
  public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "coffer-key-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
+  [[nodiscard]] std::filesystem::path at(const std::string& name) const {
+    return directory_.path() / name;
   }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::filesystem::path at(const std::string& name) const { return path_ / name; }
   [[nodiscard]] std::filesystem::path write(const std::string& content) const {
     std::ofstream(at("file"), std::ios::binary | std::ios::trunc) << content;
     return at("file");
   }
 
  private:
-  std::filesystem::path path_;
+  test::TempDirectory directory_;
 };
 
 std::string raw_text() {

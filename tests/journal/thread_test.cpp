@@ -9,33 +9,15 @@
 
 #include "tests/journal/allocations.hpp"
 #include "tests/journal/bench.hpp"
+#include "tests/support/temp_directory.hpp"
 
 namespace coffer::journal {
 namespace {
 
 using namespace testing;
 
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "coffer-journal-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  [[nodiscard]] const platform::Path& path() const { return path_; }
-
- private:
-  platform::Path path_;
-};
-
 TEST_CASE("Syncs and recycling from other threads do not disturb the writer", "[threads]") {
-  const TemporaryDirectory directory;
+  const test::TempDirectory directory;
   platform::Platform& system = platform::native_platform();
   const Identity identity(3);
   const crypto::Sealer sealer = identity.sealer();
@@ -115,7 +97,7 @@ TEST_CASE("Syncs and recycling from other threads do not disturb the writer", "[
 }
 
 TEST_CASE("A small commit allocates nothing in its steady state") {
-  const TemporaryDirectory directory;
+  const test::TempDirectory directory;
   platform::Platform& system = platform::native_platform();
   const Identity identity(4);
   JournalStart start;
