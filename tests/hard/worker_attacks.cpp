@@ -60,10 +60,29 @@ Files files_of(const fs::path& store) {
   }
   return files;
 }
+/// Writes the blocks that are other than in `bytes`.
+void mend_file(const fs::path& path, const std::string& bytes) {
+  constexpr std::size_t kBlock = 4096;
+  const std::string now = fs::exists(path) ? read_file(path) : std::string();
+  if (now.size() != bytes.size() || bytes.empty()) return write_file(path, bytes);
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  for (std::size_t at = 0; at < bytes.size(); at += kBlock) {
+    if (now.compare(at, kBlock, bytes, at, kBlock) == 0) continue;
+    file.seekp(static_cast<std::streamoff>(at));
+    file.write(bytes.data() + at,
+               static_cast<std::streamsize>(std::min(kBlock, bytes.size() - at)));
+  }
+  if (!file.flush()) wrong("cannot write " + path.string());
+}
+/// Makes of the store what `files` says; it is done very often, so only what differs is written.
 void put_files(const fs::path& store, const Files& files) {
-  fs::remove_all(store);
   fs::create_directory(store);
-  for (const auto& [name, bytes] : files) write_file(store / name, bytes);
+  std::vector<fs::path> superfluous;
+  for (const auto& entry : fs::directory_iterator(store)) {
+    if (!files.contains(entry.path().filename().string())) superfluous.push_back(entry.path());
+  }
+  for (const fs::path& path : superfluous) fs::remove(path);
+  for (const auto& [name, bytes] : files) mend_file(store / name, bytes);
 }
 
 Options quiet() {
@@ -71,7 +90,7 @@ Options quiet() {
   options.background_checkpoints = false;
   options.checkpoint_journal_bytes = 1ull << 40;
   options.checkpoint_interval = std::chrono::hours(1000);
-  options.locked_bytes_max = 1024 * 1024;  // it is opened very often, and locking takes time
+  options.locked_bytes_max = 512 * 1024;  // it is opened very often, and locking takes time
   return options;
 }
 
@@ -119,12 +138,13 @@ class Tampering {
 
   /// Every `step`th byte of every file with one bit flipped, from `first` on.
   void flip_bytes(std::uint64_t first, std::uint64_t step) {
-    for (const auto& [name, bytes] : master_.files) {
+    Files files = master_.files;
+    for (auto& [name, bytes] : files) {
       std::map<std::string, std::uint64_t> seen;
       for (std::uint64_t at = first; at < bytes.size(); at += step) {
-        Files files = master_.files;
-        flip(files[name], at);
+        flip(bytes, at);
         ++seen[attempt(files, name + " byte " + std::to_string(at))];
+        flip(bytes, at);
       }
       say("flips in " + name + " of " + std::to_string(bytes.size()) + " bytes:" + text(seen));
     }
