@@ -127,7 +127,7 @@ TEST_CASE("The anchor refuses an older copy, a store cut back by a commit, and a
 TEST_CASE("The anchor accepts checkpoints, clean restarts and crashes") {
   const test::TempDirectory directory;
   const fs::path path = directory.path() / "store";
-  const int rounds = full() ? 40 : 4;
+  const int rounds = full_run() ? 40 : 4;
   Anchor anchor;
   {
     Store store = Store::create(path, test_key());
@@ -174,9 +174,9 @@ TEST_CASE("A changed byte in any file is a typed error or of no effect") {
   const test::TempDirectory directory;
   ::setenv("TMPDIR", usual.c_str(), 1);
   // All bytes are shared by two workers; a sample needs one.
-  const std::string step = full() ? "2" : "997";
+  const std::string step = full_run() ? "2" : "997";
   std::vector<std::unique_ptr<Worker>> workers;
-  for (int first = 0; first < (full() ? 2 : 1); ++first) {
+  for (int first = 0; first < (full_run() ? 2 : 1); ++first) {
     const fs::path work = directory.path() / std::to_string(first);
     fs::create_directory(work);
     workers.push_back(std::make_unique<Worker>(
@@ -193,7 +193,7 @@ TEST_CASE("A changed byte in any file is a typed error or of no effect") {
 
 TEST_CASE("Bytes that change while they are read are never accepted") {
   const test::TempDirectory directory;
-  const std::string seconds = full() ? "60" : "6";
+  const std::string seconds = full_run() ? "60" : "6";
   const std::string store = (directory.path() / "store").string();
   Worker reader({"race_read", store, seconds});
   REQUIRE(reader.hear("open\n", patience()));
@@ -208,9 +208,9 @@ TEST_CASE("Bytes that change while they are read are never accepted") {
 
   // The same attack on somebody who opens what is mapped: it must be able to succeed.
   const std::string file = (directory.path() / "mapped").string();
-  Worker control({"race_control", file, full() ? "120" : "10"});
+  Worker control({"race_control", file, full_run() ? "120" : "10"});
   REQUIRE(control.hear("open\n", patience()));
-  Worker attacker({"race_write", file, full() ? "120" : "10"});
+  Worker attacker({"race_write", file, full_run() ? "120" : "10"});
   const int controlled = control.finish();
   attacker.kill();
   INFO("the control said: " << control.said());

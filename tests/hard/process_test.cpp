@@ -70,7 +70,7 @@ TEST_CASE("Every acknowledged commit survives SIGKILL whole, and nothing of anot
   const std::uint64_t seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937_64 random(seed);
-  const int kills = full() ? 200 : 8;
+  const int kills = full_run() ? 200 : 8;
   Acknowledged acknowledged;
   int before_first = 0;
   int shown_more = 0;
@@ -99,20 +99,20 @@ TEST_CASE("Every acknowledged commit survives SIGKILL whole, and nothing of anot
 TEST_CASE("Many random keys load and read back with 2 MiB of locked memory") {
   const test::TempDirectory directory;
   const std::string store = (directory.path() / "store").string();
-  const std::string keys = full() ? "1000000" : "30000";
+  const std::string keys = full_run() ? "1000000" : "30000";
   succeed({"bulk_load", store, keys});
   succeed({"bulk_check", store, keys});
 }
 
 TEST_CASE("A transaction much larger than the locked memory commits") {
   const test::TempDirectory directory;
-  const std::uint64_t bytes = full() ? 1ull << 30 : 24ull << 20;
+  const std::uint64_t bytes = full_run() ? 1ull << 30 : 24ull << 20;
   succeed({"big_transaction", (directory.path() / "store").string(), std::to_string(bytes)});
 }
 
 TEST_CASE("A value much larger than memory streams in and out within 64 MiB") {
   const test::TempDirectory directory;
-  const std::uint64_t bytes = full() ? 2ull << 30 : 96ull << 20;
+  const std::uint64_t bytes = full_run() ? 2ull << 30 : 96ull << 20;
   succeed({"big_value", (directory.path() / "store").string(), std::to_string(bytes)});
 }
 
@@ -192,7 +192,7 @@ TEST_CASE("A full disk ends commits with NoSpace and loses nothing") {
     while (fs::space(disk.path()).available > (1u << 20) && out.write(piece.data(), 64 * 1024)) {
     }
   }
-  for (int round = 0; round < (full() ? 10 : 2); ++round) {
+  for (int round = 0; round < (full_run() ? 10 : 2); ++round) {
     INFO("round " << round);
     Worker worker({"load", store.string(), "1000000000"});
     const bool ended = worker.hear("nospace ", patience());

@@ -17,18 +17,17 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/full_run.hpp"
 #include "tests/support/limits.hpp"
 
 namespace coffer::hard {
 
 using Milliseconds = std::chrono::milliseconds;
 
-/// The whole thing instead of a sample.
-inline bool full() {
-  return std::getenv("COFFER_FULL") != nullptr;
-}
+using test::full_run;
+
 inline Milliseconds patience() {
-  return full() ? Milliseconds(7'200'000) : Milliseconds(300'000);
+  return full_run() ? Milliseconds(7'200'000) : Milliseconds(300'000);
 }
 
 /// What a test has to say besides that it passed.

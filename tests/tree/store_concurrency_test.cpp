@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
-#include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <random>
@@ -13,6 +13,7 @@
 
 #include <coffer/coffer.hpp>
 
+#include "tests/support/full_run.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace coffer {
@@ -20,17 +21,24 @@ namespace {
 
 using Model = std::map<std::string, std::string>;
 
-/// FNV-1a over keys and values with their lengths.
+/// FNV-1a over keys and values with their lengths, in words of 8 bytes.
 class Digest {
  public:
   void add(std::string_view text) {
     mix(text.size());
-    for (const char c : text) mix(static_cast<unsigned char>(c));
+    for (std::size_t at = 0; at < text.size(); at += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, text.data() + at, std::min<std::size_t>(8, text.size() - at));
+      mix(word);
+    }
   }
   [[nodiscard]] std::uint64_t value() const { return hash_; }
 
  private:
-  void mix(std::uint64_t v) { hash_ = (hash_ ^ v) * 1099511628211ull; }
+  void mix(std::uint64_t v) {
+    hash_ = (hash_ ^ v) * 1099511628211ull;
+    hash_ ^= hash_ >> 29;  // multiplying alone never moves a high bit down
+  }
   std::uint64_t hash_ = 14695981039346656037ull;
 };
 
@@ -104,7 +112,10 @@ void apply_random(Tree& tree, Model& model, std::mt19937_64& rng) {
     }
     default: {
       std::string value(rng() % 300 == 0 ? 20'000 + rng() % 100'000 : rng() % 300, '\0');
-      for (char& c : value) c = static_cast<char>(rng());
+      for (std::size_t at = 0; at < value.size(); at += 8) {
+        const std::uint64_t word = rng();
+        std::memcpy(value.data() + at, &word, std::min<std::size_t>(8, value.size() - at));
+      }
       tree.put(key, value);
       model[key] = std::move(value);
     }
@@ -113,7 +124,7 @@ void apply_random(Tree& tree, Model& model, std::mt19937_64& rng) {
 
 TEST_CASE("Readers see whole commits while the writer, checkpoints and reopening go on",
           "[threads]") {
-  const bool full = std::getenv("COFFER_FULL") != nullptr;
+  const bool full = test::full_run();
   const std::uint64_t operations = full ? 1'000'000 : 12'000;
   const test::TempDirectory directory;
   const Key key = Key::generate();

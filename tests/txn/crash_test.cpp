@@ -112,7 +112,7 @@ void judge(SimulatedPlatform& machine, const Key& key, const Workload& work, std
 
 TEST_CASE("Power cut after every step: recovery is right, also when cut itself") {
   const std::uint64_t seed = 20'260'001;
-  const bool full = test::full_run();
+  const bool full = test::full_campaign();
   const int commits = full ? 2000 : 150;
   const std::uint64_t stride = full ? 1 : 3;
   const std::uint64_t nested_stride = full ? 211 : 97;

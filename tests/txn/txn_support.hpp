@@ -4,7 +4,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,14 +13,11 @@
 #include <coffer/error.hpp>
 
 #include "platform/simulated/simulated.hpp"
+#include "tests/support/full_run.hpp"
 #include "tests/support/page_model.hpp"
 #include "txn/engine.hpp"
 
 namespace coffer::test {
-
-inline bool full_run() {
-  return std::getenv("COFFER_FULL") != nullptr;
-}
 
 inline Key txn_key() {
   std::array<std::byte, 32> raw{};

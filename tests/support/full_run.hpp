@@ -1,0 +1,29 @@
+// How much of a long test is run.
+//
+// By default a sample that every change can afford; all of it with COFFER_FULL=1.  Under a sanitizer the
+// campaigns that look for a wrong result rather than for a wrong access keep to a sample of their own: the
+// same code runs there, ten times as slowly.
+#pragma once
+
+#include <cstdlib>
+
+#include "tests/support/sanitized.hpp"
+
+namespace coffer::test {
+
+#ifdef COFFER_TEST_SANITIZED
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+/// All of it.
+inline bool full_run() {
+  return std::getenv("COFFER_FULL") != nullptr;
+}
+/// All of a campaign of thousands of runs of the same code.
+inline bool full_campaign() {
+  return full_run() && !kSanitized;
+}
+
+}  // namespace coffer::test
