@@ -53,30 +53,30 @@ void FreeMapUpdate::mark(unsigned level, std::uint64_t index) {
   }
 }
 
-void FreeMapUpdate::set(SlotRun run) {
+template <class Action>
+void FreeMapUpdate::for_each_bit(SlotRun run, const Action& action) {
   for (std::uint32_t i = 0; i < run.count; ++i) {
     const SlotId slot = run.first.next(i);
     DirtyLeaf& leaf = leaf_of(slot);
     const std::uint64_t bit = slot.value & (shape_.entries(0) - 1);
-    std::uint64_t& word = leaf.words[bit / 64];
-    const std::uint64_t mask = std::uint64_t{1} << (bit % 64);
-    if ((word & mask) != 0) raise_inconsistent(suite_, slot, "is used twice");
-    word |= mask;
-    ++leaf.count;
+    action(slot, leaf, leaf.words[bit / 64], std::uint64_t{1} << (bit % 64));
   }
 }
 
+void FreeMapUpdate::set(SlotRun run) {
+  for_each_bit(run, [this](SlotId slot, DirtyLeaf& leaf, std::uint64_t& word, std::uint64_t mask) {
+    if ((word & mask) != 0) raise_inconsistent(suite_, slot, "is used twice");
+    word |= mask;
+    ++leaf.count;
+  });
+}
+
 void FreeMapUpdate::clear(SlotRun run) {
-  for (std::uint32_t i = 0; i < run.count; ++i) {
-    const SlotId slot = run.first.next(i);
-    DirtyLeaf& leaf = leaf_of(slot);
-    const std::uint64_t bit = slot.value & (shape_.entries(0) - 1);
-    std::uint64_t& word = leaf.words[bit / 64];
-    const std::uint64_t mask = std::uint64_t{1} << (bit % 64);
+  for_each_bit(run, [this](SlotId slot, DirtyLeaf& leaf, std::uint64_t& word, std::uint64_t mask) {
     if ((word & mask) == 0) raise_inconsistent(suite_, slot, "is given back but not in use");
     word &= ~mask;
     --leaf.count;
-  }
+  });
 }
 
 void FreeMapUpdate::mark_path(std::uint64_t leaf) {

@@ -77,6 +77,8 @@ class FreeMapUpdate {
   };
 
   DirtyLeaf& leaf_of(SlotId slot);
+  template <class Action>
+  void for_each_bit(SlotRun run, const Action& action);
   void mark(unsigned level, std::uint64_t index);
   void mark_path(std::uint64_t leaf);
   void grow();

@@ -47,6 +47,15 @@ struct CheckpointRoots {
   std::uint64_t page_count = 0;
   std::vector<SlotRun> now_used;        ///< pages', chunks' and nodes' slots
   std::vector<SlotRun> no_longer_used;  ///< likewise
+
+  void put_into(Superblock& superblock) const {
+    superblock.table_root = table_root;
+    superblock.table_levels = table_levels;
+    superblock.free_root = free_root;
+    superblock.free_levels = free_levels;
+    superblock.slot_count = slot_count;
+    superblock.page_count = page_count;
+  }
 };
 
 /// The page table and the free map of the checkpoint in force, and the making of the next ones.

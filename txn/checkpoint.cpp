@@ -141,12 +141,7 @@ pager::Superblock next_superblock(Core& core, const Frozen& frozen,
   }
   next.checkpoint += 1;
   next.commit = frozen.commit;
-  next.table_root = roots.table_root;
-  next.table_levels = roots.table_levels;
-  next.free_root = roots.free_root;
-  next.free_levels = roots.free_levels;
-  next.slot_count = roots.slot_count;
-  next.page_count = roots.page_count;
+  roots.put_into(next);
   next.next_page = frozen.state.next_page;
   next.catalog_root = frozen.catalog_root;
   next.next_value_id = frozen.state.next_value_id;

@@ -8,6 +8,7 @@
 // metadata: data_sync and sync make it durable.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -26,6 +27,9 @@ enum class CutOutcome {
   random_writes,  ///< each write lands whole or not at all (reordering)
   prefix_then_torn,  ///< writes land in order up to a point, the last one only in part
 };
+inline constexpr std::array kCutOutcomes = {
+    CutOutcome::nothing_lands, CutOutcome::everything_lands, CutOutcome::random_sectors,
+    CutOutcome::torn_blocks,   CutOutcome::random_writes,    CutOutcome::prefix_then_torn};
 
 /// One thing that the machine was asked to do that changes its disk: counted, and a place to cut.
 struct SimulatedStep {

@@ -15,10 +15,7 @@ namespace {
 
 using namespace testing;
 using platform::CutOutcome;
-
-constexpr std::array kOutcomes = {CutOutcome::nothing_lands,  CutOutcome::everything_lands,
-                                  CutOutcome::random_sectors, CutOutcome::torn_blocks,
-                                  CutOutcome::random_writes,  CutOutcome::prefix_then_torn};
+using platform::kCutOutcomes;
 
 /// From `step` on, this holds.
 struct Promise {
@@ -149,7 +146,7 @@ std::size_t faults_of(const Workload& workload, std::size_t give_up_after, std::
   std::size_t faults = 0;
   const platform::SimulatedPlatform& machine = *workload.bench.machine;
   for (std::uint64_t step = 2; step <= machine.steps(); ++step) {
-    for (const CutOutcome outcome : kOutcomes) {
+    for (const CutOutcome outcome : kCutOutcomes) {
       const auto cut = machine.cut_at(step, outcome, step * 31 + 7);
       ++*cuts;
       const auto fault = fault_after(*cut, workload, step);
@@ -225,8 +222,8 @@ void recover_and_go_on(std::unique_ptr<platform::SimulatedPlatform> machine, Wor
   next.bench.open();
   next.run(8);
   const std::uint64_t at = pick(next.bench.random, next.bench.machine->steps() + 1);
-  auto cut =
-      next.bench.machine->cut_at(at, kOutcomes[pick(next.bench.random, kOutcomes.size())], seed);
+  auto cut = next.bench.machine->cut_at(
+      at, kCutOutcomes[pick(next.bench.random, kCutOutcomes.size())], seed);
   recover_and_go_on(std::move(cut), std::move(next), at, seed + 1, depth - 1);
 }
 
@@ -238,7 +235,7 @@ TEST_CASE("A journal survives power cut upon power cut, each followed by a new g
     const std::uint64_t steps = workload.bench.machine->steps();
     const std::uint64_t at = 2 + pick(workload.bench.random, steps - 1);
     auto cut = workload.bench.machine->cut_at(
-        at, kOutcomes[pick(workload.bench.random, kOutcomes.size())], seed);
+        at, kCutOutcomes[pick(workload.bench.random, kCutOutcomes.size())], seed);
     recover_and_go_on(std::move(cut), std::move(workload), at, seed * 1000, 8);
   }
 }

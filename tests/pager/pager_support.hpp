@@ -250,12 +250,7 @@ struct PagerWorld {
     return open->metadata.prepare(changes, nonces);
   }
   void put_in_force(const pager::CheckpointChanges& changes, const pager::CheckpointRoots& roots) {
-    superblock.table_root = roots.table_root;
-    superblock.table_levels = roots.table_levels;
-    superblock.free_root = roots.free_root;
-    superblock.free_levels = roots.free_levels;
-    superblock.slot_count = roots.slot_count;
-    superblock.page_count = roots.page_count;
+    roots.put_into(superblock);
     ++superblock.checkpoint;
     for (const auto& [page, ref] : changes.pages) {
       if (ref) superblock.next_page = std::max(superblock.next_page, page.next());

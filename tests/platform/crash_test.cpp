@@ -14,10 +14,6 @@ using namespace coffer::test;
 
 namespace {
 
-constexpr CutOutcome kOutcomes[] = {CutOutcome::nothing_lands,  CutOutcome::everything_lands,
-                                    CutOutcome::random_sectors, CutOutcome::torn_blocks,
-                                    CutOutcome::random_writes,  CutOutcome::prefix_then_torn};
-
 std::unique_ptr<SimulatedPlatform> recorded() {
   auto machine = SimulatedPlatform::make(1);
   machine->record(true);
@@ -81,7 +77,8 @@ using Set = std::set<std::string>;
 TEST_CASE("what was synced survives every cut") {
   const auto machine = recorded();
   const auto file = durable_sectors(*machine, "/f", "abc");
-  for (const auto outcome : kOutcomes) CHECK(letters_left(*machine, "/f", outcome) == Set{"abc"});
+  for (const auto outcome : kCutOutcomes)
+    CHECK(letters_left(*machine, "/f", outcome) == Set{"abc"});
 }
 
 TEST_CASE("data_sync makes data and length durable, as sync does") {
@@ -90,7 +87,7 @@ TEST_CASE("data_sync makes data and length durable, as sync does") {
   machine->files().sync_directory("/");
   file->write_at(0, bytes_of("data"));
   file->data_sync();
-  for (const auto outcome : kOutcomes) CHECK(texts_left(*machine, "/f", outcome) == Set{"data"});
+  for (const auto outcome : kCutOutcomes) CHECK(texts_left(*machine, "/f", outcome) == Set{"data"});
 }
 
 TEST_CASE("the sectors of an unsynced write land independently") {
@@ -200,7 +197,7 @@ TEST_CASE("a name is durable only when its directory was synced") {
   CHECK(texts_left(*machine, "/f", CutOutcome::random_sectors) == Set{"-", "data"});
   CHECK(texts_left(*machine, "/f", CutOutcome::prefix_then_torn) == Set{"-", "data"});
   files.sync_directory("/");
-  for (const auto outcome : kOutcomes) CHECK(texts_left(*machine, "/f", outcome) == Set{"data"});
+  for (const auto outcome : kCutOutcomes) CHECK(texts_left(*machine, "/f", outcome) == Set{"data"});
 
   files.remove("/f");
   CHECK(texts_left(*machine, "/f", CutOutcome::nothing_lands) == Set{"data"});
@@ -244,7 +241,7 @@ TEST_CASE("a directory that did not land takes its contents with it") {
         "-");
   files.rename("/d.new", "/d");
   files.sync_directory("/");
-  for (const auto outcome : kOutcomes) {
+  for (const auto outcome : kCutOutcomes) {
     CHECK(letters_left(*machine, "/d/f", outcome, 20) == Set{"x"});
   }
 }

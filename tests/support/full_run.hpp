@@ -11,12 +11,6 @@
 
 namespace coffer::test {
 
-#ifdef COFFER_TEST_SANITIZED
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-
 /// All of it.
 inline bool full_run() {
   return std::getenv("COFFER_FULL") != nullptr;

@@ -116,13 +116,6 @@ inline bool locks_are_real() {
 inline constexpr const char* kLocksAreNotReal =
     "mlock does not reach the kernel here; sanitizers replace it, and a limit of zero forbids it";
 
-/// Whether a sanitizer is at work: each handles the signals of faults itself.
-#ifdef COFFER_TEST_SANITIZED
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-
 /// What /proc/self/smaps says of the mapping that holds an address: its permissions ("rw-p"), then
 /// its VmFlags.
 inline std::string mapping_flags(const void* address) {

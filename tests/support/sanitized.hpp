@@ -9,3 +9,13 @@
 #define COFFER_TEST_SANITIZED 1
 #endif
 #endif
+
+namespace coffer::test {
+
+#ifdef COFFER_TEST_SANITIZED
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+}  // namespace coffer::test

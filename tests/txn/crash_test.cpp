@@ -10,13 +10,10 @@ namespace coffer::txn {
 namespace {
 
 using platform::CutOutcome;
+using platform::kCutOutcomes;
 using platform::SimulatedPlatform;
 using test::ChunkModel;
 using test::PageModel;
-
-constexpr std::array kOutcomes = {CutOutcome::nothing_lands,  CutOutcome::everything_lands,
-                                  CutOutcome::random_sectors, CutOutcome::torn_blocks,
-                                  CutOutcome::random_writes,  CutOutcome::prefix_then_torn};
 
 struct State {
   PageModel pages;
@@ -123,11 +120,12 @@ TEST_CASE("Power cut after every step: recovery is right, also when cut itself")
   std::uint64_t cuts = 0;
   std::uint64_t nested = 0;
   for (std::uint64_t step = work.created_at; step <= steps; step += stride) {
-    for (std::size_t o = 0; o < kOutcomes.size(); ++o) {
+    for (std::size_t o = 0; o < kCutOutcomes.size(); ++o) {
       // Outcomes that draw lots are tried with another seed at each step; in a sample each step takes two.
-      if (!full && o != step % kOutcomes.size() && o != (step * 7 + 2) % kOutcomes.size()) continue;
+      if (!full && o != step % kCutOutcomes.size() && o != (step * 7 + 2) % kCutOutcomes.size())
+        continue;
       CAPTURE(seed, step, o);
-      const auto after = machine->cut_at(step, kOutcomes[o], seed + step);
+      const auto after = machine->cut_at(step, kCutOutcomes[o], seed + step);
       after->record(true);
       judge(*after, key, work, step);
       ++cuts;
@@ -136,7 +134,7 @@ TEST_CASE("Power cut after every step: recovery is right, also when cut itself")
       for (std::uint64_t inner = 0; inner <= recovery_steps; ++inner) {
         CAPTURE(inner);
         const auto again =
-            after->cut_at(inner, kOutcomes[(o + inner) % kOutcomes.size()], seed + inner);
+            after->cut_at(inner, kCutOutcomes[(o + inner) % kCutOutcomes.size()], seed + inner);
         judge(*again, key, work, step);
         ++nested;
       }
@@ -155,7 +153,7 @@ TEST_CASE("Power cut inside creation: a whole store or none") {
   Engine::create(*machine, "/store", &key, {}, crash_options());
   const std::uint64_t steps = machine->steps();
   for (std::uint64_t step = 0; step <= steps; ++step) {
-    for (const CutOutcome outcome : kOutcomes) {
+    for (const CutOutcome outcome : kCutOutcomes) {
       CAPTURE(step);
       const auto after = machine->cut_at(step, outcome, step);
       if (step == steps) REQUIRE(after->files().exists("/store"));

@@ -15,13 +15,10 @@ namespace coffer::txn {
 namespace {
 
 using platform::CutOutcome;
+using platform::kCutOutcomes;
 using platform::SimulatedPlatform;
 using test::Kill;
 using test::PageModel;
-
-constexpr std::array kOutcomes = {CutOutcome::nothing_lands,  CutOutcome::everything_lands,
-                                  CutOutcome::random_sectors, CutOutcome::torn_blocks,
-                                  CutOutcome::random_writes,  CutOutcome::prefix_then_torn};
 
 Options reopen_options() {
   Options options = test::small_options();
@@ -64,7 +61,7 @@ int cut_everywhere(SimulatedPlatform& machine, const Key& key, const History& hi
     for (std::size_t c = 0; c < history.states.size(); ++c) {
       if (history.acknowledged_at[c] <= step) must = c;
     }
-    for (const CutOutcome outcome : kOutcomes) {
+    for (const CutOutcome outcome : kCutOutcomes) {
       const bool by_lot =
           outcome != CutOutcome::nothing_lands && outcome != CutOutcome::everything_lands;
       for (unsigned seed = 0; seed < (by_lot ? seeds : 1); ++seed) {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "tools/formats/formats.hpp"
-#include "tools/formats/line_reader.hpp"
+#include "tools/formats/line_records.hpp"
 #include "tools/formats/text_bytes.hpp"
 
 namespace coffer::tools {
@@ -141,37 +141,24 @@ class RecordSax {
   std::size_t depth_ = 0;
 };
 
-class JsonlReader final : public RecordReader {
+class JsonlReader final : public LineRecordReader {
  public:
   JsonlReader(ByteSource source, std::string file_name)
-      : lines_(std::move(source), std::move(file_name)) {}
+      : LineRecordReader(std::move(source), std::move(file_name)) {}
 
-  bool begin(RecordHeader& header) override {
-    header = {};
-    return !std::exchange(begun_, true);
-  }
-
-  bool next(std::span<const std::byte>& key, std::span<const std::byte>& value) override {
-    std::span<std::byte> line;
-    do {
-      if (!lines_.next(line)) return false;
-    } while (line.empty());
+ private:
+  void parse(std::span<std::byte> line, std::span<const std::byte>& key,
+             std::span<const std::byte>& value) override {
     RecordSax sax(key_, value_);
     const char* text = reinterpret_cast<const char*>(line.data());
     const bool parsed = WipedJson::sax_parse(text, text + line.size(), &sax);
-    if (!parsed) lines_.raise(sax.wrong != nullptr ? sax.wrong : "this is no JSON object");
-    if (!sax.has_key) lines_.raise("a record without key, key_base64 or key_hex");
-    if (!sax.has_value) lines_.raise("a record without value, value_base64 or value_hex");
+    if (!parsed) raise(sax.wrong != nullptr ? sax.wrong : "this is no JSON object");
+    if (!sax.has_key) raise("a record without key, key_base64 or key_hex");
+    if (!sax.has_value) raise("a record without value, value_base64 or value_hex");
     key = key_;
     value = value_;
-    return true;
   }
 
-  [[nodiscard]] std::uint64_t line_number() const override { return lines_.line_number(); }
-
- private:
-  LineReader lines_;
-  bool begun_ = false;
   WipedBytes key_;
   WipedBytes value_;
 };

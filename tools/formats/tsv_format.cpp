@@ -2,43 +2,32 @@
 #include <utility>
 
 #include "tools/formats/formats.hpp"
-#include "tools/formats/line_reader.hpp"
+#include "tools/formats/line_records.hpp"
 #include "tools/formats/text_bytes.hpp"
 
 namespace coffer::tools {
 
 namespace {
 
-class TsvReader final : public RecordReader {
+class TsvReader final : public LineRecordReader {
  public:
   TsvReader(ByteSource source, std::string file_name)
-      : lines_(std::move(source), std::move(file_name)) {}
+      : LineRecordReader(std::move(source), std::move(file_name)) {}
 
-  bool begin(RecordHeader& header) override {
-    header = {};
-    return !std::exchange(begun_, true);
-  }
-
-  bool next(std::span<const std::byte>& key, std::span<const std::byte>& value) override {
-    std::span<std::byte> line;
-    do {
-      if (!lines_.next(line)) return false;
-    } while (line.empty());
+ private:
+  void parse(std::span<std::byte> line, std::span<const std::byte>& key,
+             std::span<const std::byte>& value) override {
     const auto tab = std::ranges::find(line, std::byte{'\t'});
-    if (tab == line.end()) lines_.raise("no TAB between a key and a value");
+    if (tab == line.end()) raise("no TAB between a key and a value");
     const auto key_bytes = static_cast<std::size_t>(tab - line.begin());
     const std::span<std::byte> rest = line.subspan(key_bytes + 1);
     if (std::ranges::find(rest, std::byte{'\t'}) != rest.end()) {
-      lines_.raise("more than one TAB; inside a key or a value it is written \\t");
+      raise("more than one TAB; inside a key or a value it is written \\t");
     }
     key = unescape(line.first(key_bytes));
     value = unescape(rest);
-    return true;
   }
 
-  [[nodiscard]] std::uint64_t line_number() const override { return lines_.line_number(); }
-
- private:
   // In place: an escape is longer than what it stands for.
   std::span<const std::byte> unescape(std::span<std::byte> text) const {
     std::size_t out = 0;
@@ -47,7 +36,7 @@ class TsvReader final : public RecordReader {
         text[out++] = text[i];
         continue;
       }
-      if (++i == text.size()) lines_.raise("a backslash with nothing behind it");
+      if (++i == text.size()) raise("a backslash with nothing behind it");
       text[out++] = escaped(text, i);
     }
     return text.first(out);
@@ -74,14 +63,11 @@ class TsvReader final : public RecordReader {
             return static_cast<std::byte>(high * 16 + low);
           }
         }
-        lines_.raise("\\x without two hexadecimal digits");
+        raise("\\x without two hexadecimal digits");
       default:
-        lines_.raise("an unknown escape: they are \\t \\n \\r \\\\ \\xHH");
+        raise("an unknown escape: they are \\t \\n \\r \\\\ \\xHH");
     }
   }
-
-  LineReader lines_;
-  bool begun_ = false;
 };
 
 class TsvWriter final : public RecordWriter {
