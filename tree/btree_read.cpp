@@ -1,5 +1,7 @@
 #include <coffer/error.hpp>
 
+#include <fmt/format.h>
+
 #include "tree/btree.hpp"
 
 namespace coffer::tree {
@@ -21,7 +23,9 @@ void BTree::require_key(Bytes key) const {
     throw InvalidArgument("this tree's keys are integers of 8 bytes; make them with integer_key");
   }
   if (key.size() > key_bytes_max()) {
-    throw InvalidArgument("the key is longer than key_bytes_max allows; use a shorter one");
+    throw InvalidArgument(
+        fmt::format("the key has {} bytes and may have {} (key_bytes_max); use a shorter one",
+                    key.size(), key_bytes_max()));
   }
 }
 

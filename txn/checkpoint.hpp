@@ -3,7 +3,7 @@
 //   freeze      (publish lock) N = latest commit, the journal's end, what changed since the last checkpoint
 //   harden      the journal is synced up to N: a checkpoint never contains what is not durable
 //   write       sealed pages go to slots in runs; table and free-map nodes follow; the page file is synced
-//   seal        superblock copy A, sync, copy B, sync (G4)
+//   seal        superblock copy A, sync, copy B, sync (the pager's G4)
 //   take force  (publish lock) lookups see the new table; slots, runs and journal before N are let go
 //
 // A failure before `seal` leaves the former checkpoint in force and everything in memory as it was; one in

@@ -1,7 +1,7 @@
 // Commit: from a write transaction's pages to records in the journal and versions in the overlay.
 //
 //   make_plan         seals every page and decides how each is logged
-//   place_references  writes what is logged by reference to its slots and syncs them (G2)
+//   place_references  writes what is logged by reference to its slots and syncs them (the pager's G2)
 //   reserve           room for the next checkpoint and for the records, on disk, before anything is written
 //   -- publish lock --
 //   take_holds        everything that can still fail: nodes, holds, capacity

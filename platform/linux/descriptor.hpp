@@ -1,6 +1,8 @@
 // A file descriptor that is closed once, and system calls repeated while a signal interrupts them.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,6 +41,14 @@ auto repeat_interrupted(Call&& call) {
     const auto result = call();
     if (result != -1 || errno != EINTR) return result;
   }
+}
+
+/// open(2), invalid with errno when it fails.  Never one of the numbers 0 to 2: in a process that has closed
+/// its standard streams the next print would otherwise go into a store's file.
+inline Descriptor open_descriptor(const char* path, int flags, mode_t mode = 0) {
+  Descriptor opened(repeat_interrupted([&] { return ::open(path, flags | O_CLOEXEC, mode); }));
+  if (!opened.valid() || opened.number() > STDERR_FILENO) return opened;
+  return Descriptor(::fcntl(opened.number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
 }
 
 }  // namespace coffer::platform::linux_os

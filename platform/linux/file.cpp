@@ -219,25 +219,23 @@ FileIdentity identity_of_regular(const Descriptor& descriptor, const Path& path)
 
 std::unique_ptr<File> open_file(const Path& path, OpenMode mode) {
   const int flags = kOpenFlags | (mode == OpenMode::read_only ? O_RDONLY : O_RDWR);
-  Descriptor descriptor(repeat_interrupted([&] { return ::open(path.c_str(), flags); }));
+  Descriptor descriptor = open_descriptor(path.c_str(), flags);
   if (!descriptor.valid()) raise("open", path, errno);
   return std::make_unique<LinuxFile>(std::move(descriptor), path);
 }
 
 std::unique_ptr<File> create_file(const Path& path) {
-  Descriptor descriptor(repeat_interrupted(
-      [&] { return ::open(path.c_str(), kOpenFlags | O_RDWR | O_CREAT | O_EXCL, kOwnerOnly); }));
+  Descriptor descriptor =
+      open_descriptor(path.c_str(), kOpenFlags | O_RDWR | O_CREAT | O_EXCL, kOwnerOnly);
   if (!descriptor.valid()) raise("create", path, errno);
   return std::make_unique<LinuxFile>(std::move(descriptor), path);
 }
 
 Descriptor open_to_lock(const Path& path, bool shared, FileIdentity& identity) {
-  Descriptor descriptor(repeat_interrupted(
-      [&] { return ::open(path.c_str(), kOpenFlags | O_RDWR | O_CREAT, kOwnerOnly); }));
+  Descriptor descriptor = open_descriptor(path.c_str(), kOpenFlags | O_RDWR | O_CREAT, kOwnerOnly);
   // A shared lock needs no more than to read: a store on a read-only medium can still be read.
   if (!descriptor.valid() && shared && (errno == EROFS || errno == EACCES)) {
-    descriptor =
-        Descriptor(repeat_interrupted([&] { return ::open(path.c_str(), kOpenFlags | O_RDONLY); }));
+    descriptor = open_descriptor(path.c_str(), kOpenFlags | O_RDONLY);
   }
   if (!descriptor.valid()) raise("open the lock file", path, errno);
   identity = identity_of_regular(descriptor, path);

@@ -113,8 +113,7 @@ class LinuxFileSystem final : public FileSystem {
 
   void sync_directory(const Path& directory) override {
     const Path path = directory_or_here(directory);
-    const Descriptor descriptor(repeat_interrupted(
-        [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+    const Descriptor descriptor = open_descriptor(path.c_str(), O_RDONLY | O_DIRECTORY);
     if (!descriptor.valid()) raise("open the directory", directory, errno);
     // EINVAL: this file system has nothing to sync for a directory (some network and FUSE ones).
     if (repeat_interrupted([&] { return ::fsync(descriptor.number()); }) != 0 && errno != EINVAL) {

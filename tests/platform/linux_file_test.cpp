@@ -322,6 +322,24 @@ TEST_CASE("a forked child is known as one, and so are its children") {
   CHECK_FALSE(machine->forked());
 }
 
+TEST_CASE("no file takes the number of a closed standard stream") {
+  const TempDirectory directory;
+  const std::string seen = answer_of_child([&] {
+    constexpr std::array kStreams = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+    for (const int stream : kStreams) ::close(stream);
+    const auto real = make_linux_platform();
+    const auto file = real->files().create(directory.path() / "f");
+    const auto lock = real->files().lock(directory.path() / "l", false);
+    real->files().sync_directory(directory.path());
+    std::string taken;
+    for (const int stream : kStreams) {
+      if (::fcntl(stream, F_GETFD) != -1) taken += std::to_string(stream);
+    }
+    return "taken: " + taken;
+  });
+  CHECK(seen == "taken: ");
+}
+
 TEST_CASE("the process's platform is one object") {
   CHECK(&native_platform() == &native_platform());
   CHECK_FALSE(native_platform().forked());
