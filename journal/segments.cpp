@@ -11,8 +11,9 @@
 namespace coffer::journal {
 namespace {
 
-/// Zeros are written in pieces of this size.
-constexpr std::uint64_t kZeroBytes = 1024 * 1024;
+/// Zeros are written in pieces of this size.  Not larger: the pieces become the units of the page cache on
+/// ext4, and writing one block later costs something for every block of its unit.
+constexpr std::uint64_t kZeroBytes = 64 * 1024;
 /// A segment has this name until it is whole, so that none is ever found half made.
 constexpr const char* kUnfinishedName = "journal-new";
 
