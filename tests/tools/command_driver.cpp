@@ -77,17 +77,6 @@ void redirect(const std::string& file, int flags, int to) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "coffer-command-XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 Outcome run(const Invocation& invocation) {
   const TemporaryFolder folder;
   const std::string input = folder / "in";

@@ -10,23 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/support/temp_directory.hpp"
+
 namespace coffer::tools::test {
 
-/// A folder of its own for one test, removed at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  [[nodiscard]] std::string operator/(std::string_view name) const {
-    return (path_ / name).string();
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using TemporaryFolder = coffer::test::TempDirectory;
 
 struct Outcome {
   int exit_code = -1;  ///< -1 when a signal ended it

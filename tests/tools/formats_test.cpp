@@ -1,6 +1,5 @@
 // The record formats: against themselves with random bytes, against texts written by hand, and
 // against the programs that the dump format comes from.
-#include <stdlib.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/temp_directory.hpp"
 #include "tools/formats/record_format.hpp"
 
 namespace coffer::tools {
@@ -329,25 +329,14 @@ namespace fs = std::filesystem;
 
 class Workshop {
  public:
-  Workshop() {
-    std::string pattern = (fs::temp_directory_path() / "coffer-formats-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~Workshop() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Workshop(const Workshop&) = delete;
-  Workshop& operator=(const Workshop&) = delete;
-
   void put(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
+    std::ofstream(directory_ / name, std::ios::binary) << text;
   }
-  void make_directory(const std::string& name) const { fs::create_directory(path_ / name); }
+  void make_directory(const std::string& name) const { fs::create_directory(directory_ / name); }
   /// Standard output of a shell command run in the workshop, which must succeed.
   [[nodiscard]] std::string run(const std::string& command) const {
-    const std::string line = "cd '" + path_.string() + "' && " + command + " >out 2>err";
+    const std::string line =
+        "cd '" + directory_.path().string() + "' && " + command + " >out 2>err";
     const int status = std::system(line.c_str());
     INFO(command << ": " << slurp("err"));
     REQUIRE(status == 0);
@@ -356,10 +345,10 @@ class Workshop {
 
  private:
   [[nodiscard]] std::string slurp(const std::string& name) const {
-    std::ifstream file(path_ / name, std::ios::binary);
+    std::ifstream file(directory_ / name, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  fs::path path_;
+  coffer::test::TempDirectory directory_;
 };
 
 // True when the shell finds all of them; says aloud when not.
