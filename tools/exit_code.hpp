@@ -20,6 +20,9 @@ enum class ExitCode : int {
   damaged = 5,    ///< tampered, corrupted, not the history of the anchor, or of an unknown version
   memory_lock = 6,  ///< memory could not be locked
   busy = 7,         ///< somebody else holds the store
+  // doctor's own, as programs that check machines have them
+  doctor_warned = 1,
+  doctor_failed = 2,
 };
 
 /// A command line that parses but cannot be carried out; exit code 2.

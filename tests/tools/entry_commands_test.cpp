@@ -139,6 +139,7 @@ TEST_CASE("Statistics and the check's report are JSON for scripts and lines for 
   fixture.must({"put", fixture.store(), "a", "k", "v"});
   fixture.must({"put", fixture.store(), "b", "k", "v"});
   const Json statistics = Json::parse(fixture.must({"stat", fixture.store(), "--json"}));
+  CHECK(statistics.at("journal_file_bytes").get<std::uint64_t>() >= 4u << 20);  // a segment
   CHECK(statistics.at("encrypted") == true);
   CHECK(statistics.at("page_size") == 4096);
   CHECK(statistics.at("poisoned") == false);

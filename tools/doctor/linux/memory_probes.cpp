@@ -1,0 +1,235 @@
+// How much memory can be locked here, and what limits it.
+#include <coffer/error.hpp>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "tools/doctor/probes.hpp"
+#include "tools/report.hpp"
+
+namespace coffer::tools::doctor {
+namespace {
+
+constexpr std::uint64_t kLeastLockedBytes = 512 * 1024;  // Options::locked_bytes_max's least
+
+std::string size_or_unlimited(std::uint64_t bytes) {
+  return bytes == UINT64_MAX ? "unlimited" : human_size(bytes);
+}
+
+/// How a process gets a limit of so many bytes.
+std::string raise_limit_to(std::uint64_t bytes) {
+  return fmt::format(
+      "a service: LimitMEMLOCK={0} in its unit; logins: a line `* - memlock {1}` in "
+      "/etc/security/limits.d/coffer.conf; a container: --ulimit memlock={0}:{0}; a running "
+      "process: sudo prlimit --pid PID --memlock={0}:{0}",
+      bytes, (bytes + 1023) / 1024);
+}
+
+/// What it is worth to be able to lock `bytes`.
+Level level_of(std::uint64_t bytes, std::uint64_t wanted) {
+  return bytes >= wanted ? Level::ok : bytes >= kLeastLockedBytes ? Level::warn : Level::fail;
+}
+
+/// Locks up to `wanted` bytes, piece by piece, and lets go of them again.
+std::uint64_t lockable_bytes(platform::Memory& memory, std::uint64_t wanted) {
+  const std::uint64_t page = memory.page_bytes();
+  const std::uint64_t most = (wanted + page - 1) / page * page;
+  const auto region = memory.reserve(most, platform::LockPolicy::abort, "the diagnosis");
+  std::uint64_t locked = 0;
+  // Halving steps find the end within a page.
+  for (std::uint64_t step = std::bit_floor(most); step >= page; step /= 2) {
+    while (step <= most - locked) {
+      try {
+        region->commit(locked, step);
+      } catch (const MemoryLockError&) {
+        break;
+      }
+      locked += step;
+    }
+  }
+  return locked;
+}
+
+// Version 2's one hierarchy, or version 1's of the memory controller: the group's path.
+struct Cgroup {
+  std::string mount;
+  std::string path;
+  bool unified = true;
+};
+std::optional<Cgroup> memory_cgroup(const SystemFiles& system) {
+  for (const std::string& line : system.lines("/proc/self/cgroup")) {
+    const auto second = line.find(':', line.find(':') + 1);
+    if (second == std::string::npos) continue;
+    const std::string path = line.substr(second + 1);
+    if (line.starts_with("0::") && system.exists("/sys/fs/cgroup/cgroup.controllers")) {
+      return Cgroup{"/sys/fs/cgroup", path, true};
+    }
+    if (line.find(":memory:") != std::string::npos) {
+      return Cgroup{"/sys/fs/cgroup/memory", path, false};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Finding probe_locking(const Context& context) {
+  const std::uint64_t wanted = context.wanted_locked_bytes;
+  Finding finding{.id = "memory.lock", .level = Level::ok, .found = {}, .remedy = {}};
+  std::uint64_t locked = 0;
+  try {
+    locked = lockable_bytes(context.platform.memory(), wanted);
+  } catch (const Error& error) {
+    finding.level = Level::fail;
+    finding.found = fmt::format("no memory to lock can be had: {}", error.what());
+    finding.remedy = "raise the limit on address space (ulimit -v), or free memory";
+    return finding;
+  }
+  finding.level = level_of(locked, wanted);
+  if (finding.level == Level::ok) {
+    finding.found = fmt::format("{} locked and let go of again", human_size(locked));
+    return finding;
+  }
+  finding.found =
+      fmt::format("{} of the wanted {} could be locked; a store needs {} at the least",
+                  human_size(locked), human_size(wanted), human_size(kLeastLockedBytes));
+  finding.remedy = raise_limit_to(wanted);
+  return finding;
+}
+
+Finding probe_lock_limits(const Context& context) {
+  const platform::LockAccount account = context.platform.memory().account();
+  const auto used_kib = number_in(context.system.field("/proc/self/status", "VmLck").value_or(""));
+  Finding finding{.id = "memory.limit", .level = Level::ok, .found = {}, .remedy = {}};
+  finding.found = fmt::format("RLIMIT_MEMLOCK: soft {}, hard {}; {} of it in use by this process",
+                              size_or_unlimited(account.soft_limit_bytes),
+                              size_or_unlimited(account.hard_limit_bytes),
+                              used_kib ? human_size(*used_kib * 1024) : "an unknown part");
+  if (account.privileged) {
+    finding.found += "; CAP_IPC_LOCK lifts it";
+    return finding;
+  }
+  finding.level = level_of(account.hard_limit_bytes, context.wanted_locked_bytes);
+  if (finding.level != Level::ok) finding.remedy = raise_limit_to(context.wanted_locked_bytes);
+  return finding;
+}
+
+Finding probe_lock_privilege(const Context& context) {
+  const bool privileged = context.platform.memory().account().privileged;
+  return {.id = "memory.privilege",
+          .level = Level::ok,
+          .found = privileged ? "CAP_IPC_LOCK is there: no limit applies to locked memory"
+                              : "no CAP_IPC_LOCK: RLIMIT_MEMLOCK applies, for each process alone",
+          .remedy = {}};
+}
+
+Finding probe_cgroup_memory(const Context& context) {
+  Finding finding{.id = "memory.cgroup", .level = Level::ok, .found = {}, .remedy = {}};
+  const auto group = memory_cgroup(context.system);
+  if (!group) {
+    finding.found = "no control group limits memory";
+    return finding;
+  }
+  const char* const limit_name = group->unified ? "/memory.max" : "/memory.limit_in_bytes";
+  const char* const usage_name = group->unified ? "/memory.current" : "/memory.usage_in_bytes";
+  // Each group above limits this one too.  Version 1 writes "no limit" as a number near 2^63.
+  std::uint64_t least_left = UINT64_MAX;
+  std::string narrowest;
+  for (std::filesystem::path path = group->path;; path = path.parent_path()) {
+    const std::string directory = path == "/" ? group->mount : group->mount + path.string();
+    const auto limit = number_in(context.system.read(directory + limit_name).value_or(""));
+    const auto usage = number_in(context.system.read(directory + usage_name).value_or(""));
+    if (limit && *limit < (std::uint64_t{1} << 62)) {
+      const std::uint64_t left = *limit - std::min(*limit, usage.value_or(0));
+      if (left < least_left) {
+        least_left = left;
+        narrowest = fmt::format("{} ({} of {} left)", directory + limit_name, human_size(left),
+                                human_size(*limit));
+      }
+    }
+    if (!path.has_relative_path()) break;
+  }
+  if (narrowest.empty()) {
+    finding.found = "no control group limits memory";
+    return finding;
+  }
+  finding.found = "the narrowest limit is " + narrowest;
+  // Locked memory cannot be reclaimed: what it takes, everything else in the group has to do without.
+  if (least_left < context.wanted_locked_bytes) {
+    finding.level = Level::fail;
+  } else if (least_left < 4 * context.wanted_locked_bytes) {
+    finding.level = Level::warn;
+  }
+  if (finding.level != Level::ok) {
+    finding.remedy = fmt::format(
+        "raise it (MemoryMax= of the unit, --memory of the container), or give the store less: "
+        "--locked-max, Options::locked_bytes_max (now {})",
+        human_size(context.wanted_locked_bytes));
+  }
+  return finding;
+}
+
+Finding probe_map_count(const Context& context) {
+  constexpr std::uint64_t kSpare = 4096;
+  Finding finding{.id = "memory.maps", .level = Level::ok, .found = {}, .remedy = {}};
+  const auto most = number_in(context.system.read("/proc/sys/vm/max_map_count").value_or(""));
+  if (!most) {
+    finding.level = Level::warn;
+    finding.found = "vm.max_map_count cannot be read";
+    return finding;
+  }
+  const std::uint64_t now = context.system.lines("/proc/self/maps").size();
+  finding.found =
+      fmt::format("{} mappings of {} (vm.max_map_count) in use by this process", now, *most);
+  if (*most < now + kSpare) {
+    finding.level = Level::warn;
+    finding.remedy = "sudo sysctl vm.max_map_count=65530";
+  }
+  return finding;
+}
+
+Finding probe_huge_pages(const Context& context) {
+  const auto setting = context.system.read("/sys/kernel/mm/transparent_hugepage/enabled");
+  Finding finding{.id = "memory.huge_pages", .level = Level::ok, .found = {}, .remedy = {}};
+  if (!setting) {
+    finding.found = "transparent huge pages: the kernel has none";
+    return finding;
+  }
+  const auto begin = setting->find('[');
+  const auto end = setting->find(']');
+  const bool readable = begin != std::string::npos && end != std::string::npos && begin < end;
+  finding.found = fmt::format("transparent huge pages: {}",
+                              readable ? setting->substr(begin + 1, end - begin - 1) : *setting);
+  return finding;
+}
+
+Finding probe_page_size(const Context& context) {
+  constexpr std::uint64_t kLargest = 64 * 1024;
+  const std::uint64_t bytes = context.platform.memory().page_bytes();
+  Finding finding{.id = "memory.page_size", .level = Level::ok, .found = {}, .remedy = {}};
+  finding.found = fmt::format("the system's pages have {}", human_size(bytes));
+  if (bytes > kLargest) {
+    finding.level = Level::warn;
+    finding.remedy = "memory is locked in whole pages: give stores a larger --locked-max";
+  }
+  return finding;
+}
+
+Finding probe_policy(const Context& context) {
+  if (!context.proceed_unlocked) {
+    return {.id = "memory.policy",
+            .level = Level::ok,
+            .found = "abort: what cannot be locked is not used",
+            .remedy = {}};
+  }
+  return {.id = "memory.policy",
+          .level = Level::warn,
+          .found = "proceed_unlocked: plaintext may reach swap where memory cannot be locked",
+          .remedy = "leave out --proceed-unlocked (MemoryLocking::proceed_unlocked)"};
+}
+
+}  // namespace coffer::tools::doctor
