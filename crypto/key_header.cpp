@@ -10,8 +10,9 @@
 //   a copy with its checksum is newer   VersionUnsupported
 //   key given, no copy is encrypted     InvalidArgument; the same for no key and any encrypted copy
 //   a slot's bytes cannot be            Tampered, unless the other copy verifies
-//   a slot opens and the MAC fails      Tampered, unless the other copy verifies (suite none:
-//   Corrupted) no slot commits to the key          WrongKey
+//   a slot opens and the MAC fails      Tampered, unless the other copy verifies
+//                                       (suite none: Corrupted)
+//   no slot commits to the key          WrongKey
 #include "crypto/key_header.hpp"
 
 #include <algorithm>

@@ -2,8 +2,7 @@
 //
 // Invariants
 //   M1  Key bytes are written to this page by the derivation itself and are never copied elsewhere.
-//   M2  What only opening needs (key-encryption key, data key, header key) is wiped when it is
-//   done;
+//   M2  What only opening needs (key-encryption key, data key, header key) is wiped when it is done;
 //       what stays are the sub-keys in use.
 //   M3  The page's region has guard pages and is missing from dumps and forked children, so that a
 //       forked child can seal nothing.

@@ -11,8 +11,7 @@
 //   S3  `open` writes nothing to `plaintext` that did not verify: on failure `plaintext` is wiped.
 //   S4  No mapped address reaches libsodium: callers pass private copies (an AEAD reads its input
 //       twice).
-//   S5  There is no way to seal in the clear by mistake: a Sealer that was made without a suite
-//   ends
+//   S5  There is no way to seal in the clear by mistake: a Sealer that was made without a suite ends
 //       the process when used, and in builds with assertions `seal` checks that an encrypted suite
 //       changed what it was given.
 #pragma once

@@ -127,6 +127,9 @@ struct JournalFiles {
   std::uint64_t segment_bytes = 0;  ///< a multiple of 64 KiB, fixed at creation
 };
 
+/// Bytes that the segments take, used or spare.
+[[nodiscard]] std::uint64_t journal_file_bytes(const JournalFiles& files);
+
 // --- Writing ------------------------------------------------------------------------------------------
 
 /// Appends transactions.  reserve/begin/add/finish/abandon are called by one thread at a time (the

@@ -1,11 +1,9 @@
 // Records to bytes and back (layout: record_format.hpp).
 //
 // Invariants
-//   R1  `encode` writes exactly `encoded_bytes` bytes into memory that the caller provides:
-//   plaintext
+//   R1  `encode` writes exactly `encoded_bytes` bytes into memory that the caller provides: plaintext
 //       goes from locked memory to locked memory, and nothing is allocated.
-//   R2  `decode_records` accepts what `encode` writes and nothing else: unknown kinds, lengths
-//   beyond
+//   R2  `decode_records` accepts what `encode` writes and nothing else: unknown kinds, lengths beyond
 //       the body, trailing bytes and a commit state in the wrong place are refused.
 #pragma once
 

@@ -5,8 +5,7 @@
 // Invariants
 //   C1  Nothing of a header is used before it verified; then every field is checked before use, and
 //       the chain before anything is concluded from a fragment.
-//   C2  Every byte is read once into a private copy and opened from there.  (A fragment at the edge
-//   of
+//   C2  Every byte is read once into a private copy and opened from there.  (A fragment at the edge of
 //       the window is read again with its body; the header in use is the one that verified.)
 //   C3  A transaction counts when its commit mark was accepted; a visitor hears `commit` then.
 //   C4  Plaintext stays in the body buffer and is wiped behind each fragment.

@@ -48,6 +48,10 @@ std::vector<std::uint64_t> list_segments(const JournalFiles& files) {
   return indices;
 }
 
+std::uint64_t journal_file_bytes(const JournalFiles& files) {
+  return list_segments(files).size() * files.segment_bytes;
+}
+
 void check_journal_files(const JournalFiles& files) {
   Expects(files.files != nullptr);
   Expects(files.segment_bytes > 0 && files.segment_bytes % kFragmentBytesMax == 0);

@@ -4,23 +4,19 @@
 // ciphertext in ordinary memory, and batches go to the file with one write each (two where a batch
 // crosses into the next segment).
 //
-//             begin                 add: staging full               batch full, or finish
-//     idle ----------> collecting ---------------------> sealed --------------------------->
-//     written
-//       ^                                                                                      |
-//       +--- finish: the last fragment carries the commit mark; its write decides -------------+
+//          begin               add: staging full            batch full, or finish
+//     idle ------> collecting ---------------------> sealed -----------------------> written
+//      ^                                                                                |
+//      +--- finish: the last fragment carries the commit mark; its write decides -------+
 //
 //   W1  Room is made before every write of a batch, so that a full disk is met before the commit
 //       mark is written.
-//   W2  What fails before a byte of the commit mark's fragment goes to the file leaves a tail that
-//   no
+//   W2  What fails before a byte of the commit mark's fragment goes to the file leaves a tail that no
 //       commit mark follows: `abandon` goes back to the last commit, and the next transaction is
 //       written over it.  What fails from there on poisons: nobody can tell whether it counts.
-//   W3  `end` moves only when a commit mark has been written whole, after its segments were noted
-//   as
+//   W3  `end` moves only when a commit mark has been written whole, after its segments were noted as
 //       unsynced: a sync that saw the new end syncs them.
-//   W4  A fragment's nonces are drawn before it is sealed, from a run of its transaction's own;
-//   going
+//   W4  A fragment's nonces are drawn before it is sealed, from a run of its transaction's own; going
 //       back draws anew, so that what is written over never shares a nonce with what was there.
 //   W5  begin, add and finish of a small commit allocate nothing: two AEAD calls, one write, and one
 //       draw of entropy unless the transaction brings its run of nonces along.

@@ -20,7 +20,8 @@ constexpr std::uint64_t kGrowStepBytes = 256 * 1024;
 }  // namespace
 
 FramePool::FramePool(platform::Memory& memory, const Config& config)
-    : config_(config),
+    : memory_(memory),
+      config_(config),
       page_bytes_(config.page_bytes),
       content_bytes_(pager::content_bytes(config.page_bytes)) {
   const std::uint64_t granule = std::max<std::uint64_t>(memory.page_bytes(), page_bytes_);
@@ -116,15 +117,12 @@ void FramePool::raise_exhausted() {
     const std::scoped_lock lock(grow_mutex_);
     if (growth_failure_ && grown_.load() < frames_max_) std::rethrow_exception(growth_failure_);
   }
-  MemoryLockError::Numbers numbers;
-  numbers.requested_bytes = page_bytes_;
-  numbers.locked_bytes = locked_bytes();
   throw MemoryLockError(
       fmt::format("all {} page frames of this store's locked memory are in use by open handles, "
                   "cursors and transactions; end some of them, or open the store with a larger "
                   "locked_bytes_max",
                   frames_max_),
-      numbers);
+      platform::lock_numbers(memory_.account(), page_bytes_));
 }
 
 /// Locks one more step.  False when the budget is used up or the system refuses.
@@ -334,7 +332,7 @@ std::uint64_t FramePool::locked_bytes() const {
 ChunkPool::ChunkPool(platform::Memory& memory, std::size_t chunk_stride_bytes,
                      std::uint32_t chunks_max, platform::LockPolicy policy,
                      bool excluded_from_dumps)
-    : stride_(chunk_stride_bytes), chunks_max_(chunks_max) {
+    : memory_(memory), stride_(chunk_stride_bytes), chunks_max_(chunks_max) {
   region_ = memory.reserve(std::uint64_t{chunks_max} * stride_, policy, "value buffers",
                            excluded_from_dumps);
   free_.reserve(chunks_max);
@@ -346,15 +344,12 @@ ChunkBuffer ChunkPool::take() {
   const std::scoped_lock lock(mutex_);
   if (free_.empty()) {
     if (grown_ == chunks_max_) {
-      MemoryLockError::Numbers numbers;
-      numbers.requested_bytes = stride_;
-      numbers.locked_bytes = std::uint64_t{grown_} * stride_;
       throw MemoryLockError(
           fmt::format(
               "all {} value buffers of this store's locked memory are in use by open streams; "
               "end some of them, or open the store with a larger locked_bytes_max",
               chunks_max_),
-          numbers);
+          platform::lock_numbers(memory_.account(), stride_));
     }
     region_->commit(std::uint64_t{grown_} * stride_, stride_);
     free_.push_back(grown_++);

@@ -169,6 +169,7 @@ class FramePool final : public PinOwner {
   [[nodiscard]] bool try_evict(FrameIndex frame, bool unused_only) noexcept;
   [[nodiscard]] std::optional<FrameIndex> pop_free(Claim claim) noexcept;
 
+  platform::Memory& memory_;
   Config config_;
   std::uint32_t page_bytes_;
   std::size_t content_bytes_;
@@ -207,6 +208,7 @@ class ChunkPool final : public PinOwner {
   [[nodiscard]] std::uint64_t locked_bytes() const;
 
  private:
+  platform::Memory& memory_;
   std::size_t stride_;
   std::uint32_t chunks_max_;
   const std::uint64_t born_in_generation_ = platform::fork_generation();

@@ -1,8 +1,7 @@
 // Verified nodes of the page table, by place; bounded.
 //
 // Invariant
-//   C1  Every node in the cache belongs to the checkpoint in force.  So a page's leaf is found with
-//   one
+//   C1  Every node in the cache belongs to the checkpoint in force.  So a page's leaf is found with one
 //       look-up, without a descent from the root.  Whoever puts nodes in or changes the checkpoint
 //       keeps the two apart (Metadata's gate).
 //

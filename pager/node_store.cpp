@@ -32,8 +32,8 @@ NodePointer read_node(const PageFile& file, const crypto::KeyRing& keys, const N
   std::vector<std::byte> bytes(ref.sealed_bytes);
   file.read(ref.slot, nonce, bytes);
   if (!sealer->open(bytes, bytes, ref.tag, place.associated(ref.epoch), nonce)) {
-    raise_damaged(keys.suite(), fmt::format("{} in slot {} of '{}' does not verify",
-                                            describe(place), ref.slot.value, file.path().string()));
+    file.raise_unverified(fmt::format("{} in slot {} of '{}' does not verify", describe(place),
+                                      ref.slot.value, file.path().string()));
   }
   return std::make_shared<const Node>(place, file.page_bytes(), std::move(bytes));
 }

@@ -83,6 +83,14 @@ const platform::Path& PageFile::path() const {
   return file_->path();
 }
 
+void PageFile::raise_unverified(const std::string& what) const {
+  if (!sync_failed_) raise_damaged(suite_, what);
+  throw IoError(fmt::format("{}: an earlier sync of the file failed, so it may never have been "
+                            "written; close the store and open it again",
+                            what),
+                "read", path(), 0);
+}
+
 void PageFile::raise_short(SlotId first, std::uint64_t count) const {
   const std::uint64_t slots = std::min(slot_count(), file_->size() / page_bytes_);
   raise_damaged(suite_,

@@ -10,6 +10,8 @@
 //   F3  A slot at or beyond slot_count() is never read or written.
 //   F4  After one sync has failed none succeeds.  The operating system reports lost writes once, to
 //       whoever syncs first, and forgets them: the next sync would vouch for what is not there.
+//   F5  From then on what does not verify may be what was never written, and is called an IoError: it
+//       accuses nobody.
 //
 // Failures: a file that is shorter than a reference says was cut by somebody else, which is damage
 // (Tampered, or Corrupted when unencrypted).  IoError from the operating system, NoSpace from grow
@@ -21,6 +23,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 
 #include "pager/slot.hpp"
 #include "platform/platform.hpp"
@@ -60,6 +63,9 @@ class PageFile {
   [[nodiscard]] bool take_tail(std::uint64_t slots);
   /// Makes every write that has ended durable, whoever made it.
   void sync();
+  /// Says of bytes that were read here that they do not verify: Tampered or Corrupted; IoError once a sync
+  /// has failed (F5).
+  [[noreturn]] void raise_unverified(const std::string& what) const;
   /// Says that these slots were referenced and lie beyond the end: Tampered or Corrupted.
   [[noreturn]] void raise_short(SlotId first, std::uint64_t count) const;
 
@@ -76,7 +82,7 @@ class PageFile {
   std::atomic<std::uint64_t> slots_{0};
   std::unique_ptr<Windows> windows_;
   std::mutex sync_mutex_;
-  bool sync_failed_ = false;  // guarded by sync_mutex_
+  std::atomic<bool> sync_failed_{false};  // set under sync_mutex_
 };
 
 }  // namespace coffer::pager

@@ -10,23 +10,19 @@
 //
 // What the callers owe
 //   Hold::transaction  from allocation until the write transaction has committed or aborted.
-//   Hold::version      on the slot of each version of a page that lies in memory, and on the base
-//   in the
+//   Hold::version      on the slot of each version of a page that lies in memory, and on the base in the
 //                      checkpoint in force of a page that was modified since, until no snapshot and
 //                      no later reader needs that version.
-//   Hold::journal      on each run that a journal record names (as reference, or as a chunk), until
-//   a
+//   Hold::journal      on each run that a journal record names (as reference, or as a chunk), until a
 //                      checkpoint that began after the record is in force.
-//   Hold::checkpoint   on everything that the checkpoint in progress will name, whoever wrote it: a
-//   version
+//   Hold::checkpoint   on everything that the checkpoint in progress will name, whoever wrote it: a version
 //                      may be given up before the checkpoint that took it over is in force.
 //                      Metadata::prepare sees to it; install_checkpoint takes it off again.
 //   A hold is put on before the one that it takes over from is taken off.
 //
 // Invariants
 //   L1  A slot is handed out only when it is reusable, and is held from then on.
-//   L2  Outside of Hold::checkpoint no allocation leaves fewer than `reserve` free slots.  When the
-//   file
+//   L2  Outside of Hold::checkpoint no allocation leaves fewer than `reserve` free slots.  When the file
 //       grows, the reserve grows by the free-map nodes that a larger file can have.
 //   L3  Free slots are allocated on disk: the file grows through PageFile::grow only.
 //
@@ -75,7 +71,8 @@ class SlotLedger {
   /// while small, then in fixed steps).  NoSpace when that fails, or when only what is reserved is
   /// left and `hold` is not Hold::checkpoint.
   [[nodiscard]] SlotRun allocate(std::uint32_t count, Hold hold);
-  /// As many single-slot-wide runs as needed for `count` slots, as contiguous as they come.
+  /// `count` slots, a run of one for each, in rising order until the end of the file; neighbours are
+  /// likely.
   [[nodiscard]] std::vector<SlotRun> allocate_scattered(std::uint64_t count, Hold hold);
   /// Puts a hold on a run (also on one that the checkpoint uses).  A run beyond the end of the file
   /// raises Tampered or Corrupted: only a reference from disk can name it.

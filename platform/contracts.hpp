@@ -1,5 +1,5 @@
-// GSL's contracts, reached through this one header.  `expects` states what the caller owes,
-// `ensures` what we owe; a broken contract prints where and what, and ends the process (GSL alone
+// GSL's contracts, reached through this one header.  `Expects` states what the caller owes,
+// `Ensures` what we owe; a broken contract prints where and what, and ends the process (GSL alone
 // ends it silently).  Bytes that came from disk are never a contract: they raise an error.
 #pragma once
 

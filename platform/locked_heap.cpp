@@ -65,18 +65,11 @@ LockedBuffer LockedHeap::allocate(std::size_t size) {
     taken = state_->allocator.allocate(size, std::nothrow);
   }
   if (taken == nullptr) {
-    const auto account = state_->memory.account();
-    MemoryLockError::Numbers numbers;
-    numbers.requested_bytes = size;
-    numbers.locked_bytes = account.locked_bytes;
-    numbers.soft_limit_bytes = account.soft_limit_bytes;
-    numbers.hard_limit_bytes = account.hard_limit_bytes;
-    numbers.sufficient_limit_bytes = account.locked_bytes + size;
     throw MemoryLockError(
         fmt::format("the locked memory for {} is used up: {} bytes asked for, {} of {} free; raise "
                     "the store's budget of locked memory or hold fewer buffers at once",
                     state_->purpose, size, free_bytes(), state_->region->bytes().size()),
-        numbers);
+        lock_numbers(state_->memory.account(), size));
   }
   Ensures(reinterpret_cast<std::uintptr_t>(taken) % kAlignmentBytes == 0);
   std::memset(taken, 0, size);

@@ -1,4 +1,4 @@
-// Small plaintext buffers (keys, copies of keys in cursors, records being built) in locked memory.
+// Small plaintext buffers (keys and separators while they move, pieces of values) in locked memory.
 //
 // One LockableRegion, locked whole when the heap is made, with Boost.Interprocess's
 // `managed_external_buffer` as the allocator inside it.  Every buffer is wiped before its memory goes

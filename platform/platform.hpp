@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include <coffer/error.hpp>
+
 #include "platform/contracts.hpp"
 
 namespace coffer::platform {
@@ -138,6 +140,16 @@ struct LockAccount {
   std::uint64_t hard_limit_bytes = 0;
   bool privileged = false;  ///< CAP_IPC_LOCK: limits do not apply
 };
+
+/// What a MemoryLockError says of this account.  `sufficient_limit_bytes` stays 0: no limit helps.
+[[nodiscard]] inline MemoryLockError::Numbers lock_numbers(const LockAccount& account,
+                                                           std::uint64_t requested_bytes) {
+  return {.requested_bytes = requested_bytes,
+          .locked_bytes = account.locked_bytes,
+          .soft_limit_bytes = account.soft_limit_bytes,
+          .hard_limit_bytes = account.hard_limit_bytes,
+          .sufficient_limit_bytes = 0};
+}
 
 class Memory {
  public:

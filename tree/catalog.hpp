@@ -19,7 +19,7 @@ struct CatalogEntry {
 
 [[nodiscard]] std::array<std::byte, kCatalogEntryBytes> encode_catalog_entry(
     const CatalogEntry& entry);
-/// Corrupted, naming `page`, when it cannot be one.
+/// Corrupted, naming `page`, when it cannot be one; VersionUnsupported when it has bits that are not known.
 [[nodiscard]] CatalogEntry decode_catalog_entry(Bytes value, PageId page);
 
 /// The catalog itself as a tree; nothing in a store that never had one.

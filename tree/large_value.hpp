@@ -1,14 +1,11 @@
 // Values that do not fit a page: sealed chunks, and an index of their references.
 //
-//   L1  A value in memory is one chunk at most: writer and reader hold one ChunkBuffer, and one
-//   page pin
+//   L1  A value in memory is one chunk at most: writer and reader hold one ChunkBuffer, and one page pin
 //       at a time; a walk over the whole index holds a pin a level.
 //   L2  A chunk is written once and never changed.  A value is replaced, not edited.
-//   L3  What a writer has written belongs to it until `release`: its destructor gives it back,
-//   unless
+//   L3  What a writer has written belongs to it until `release`: its destructor gives it back, unless
 //       the transaction was rolled back meanwhile and has done so itself.
-//   L4  Every number that comes from a page is checked against what the value's length implies;
-//   what
+//   L4  Every number that comes from a page is checked against what the value's length implies; what
 //       does not fit raises Corrupted, naming the page.
 //
 // On failure: LargeValueWriter stays as `size()` says, and goes on from there.  free_large_value

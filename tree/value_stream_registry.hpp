@@ -7,8 +7,7 @@
 //
 //   R1  Whoever makes or uses savepoints for the caller says so here, after the sink has done it.
 //       Savepoints that a tree takes and drops inside one of its own operations need no notice.
-//   R2  `transaction_ended` is called while the sink can still be used: before commit, before
-//   rollback.
+//   R2  `transaction_ended` is called while the sink can still be used: before commit, before rollback.
 //       A commit then asks `must_roll_back`.
 //   R3  Only `savepoint_made` can fail (std::bad_alloc); the caller then releases the savepoint.
 //

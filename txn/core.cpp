@@ -205,28 +205,27 @@ void Core::wait_durable(CommitNumber commit) {
   }
 }
 
-void Core::write_slots(const std::vector<pager::SlotRun>& runs,
+void Core::write_slots(const std::vector<pager::SlotRun>& slots,
                        const std::vector<const SealedPage*>& pages) {
+  Expects(slots.size() == pages.size());
   crypto::Filler filler(platform.entropy());
   const std::size_t per_write = std::max<std::size_t>(1, kWriteRunBytes / page_bytes);
-  std::vector<std::byte> buffer(per_write * page_bytes);
-  std::size_t next = 0;
-  for (const pager::SlotRun& run : runs) {
-    for (std::uint32_t done = 0; done < run.count;) {
-      const auto batch =
-          static_cast<std::uint32_t>(std::min<std::size_t>(per_write, run.count - done));
-      for (std::uint32_t i = 0; i < batch; ++i) {
-        const std::span slot = std::span(buffer).subspan(std::size_t{i} * page_bytes, page_bytes);
-        const SealedPage& page = *pages[next++];
-        const auto body = page.ciphertext();
-        std::copy(page.nonce.begin(), page.nonce.end(), slot.begin());
-        std::copy(body.begin(), body.end(), slot.begin() + crypto::kNonceBytes);
-        filler.fill(slot.subspan(crypto::kNonceBytes + body.size()));
-      }
-      page_file->write_run(run.first.next(done),
-                           std::span(buffer).first(std::size_t{batch} * page_bytes));
-      done += batch;
+  std::vector<std::byte> buffer(std::min(per_write, pages.size()) * page_bytes);
+  for (std::size_t first = 0; first < slots.size();) {
+    std::size_t count = 0;
+    while (count < per_write && first + count < slots.size() &&
+           slots[first + count].first == slots[first].first.next(count)) {
+      Expects(slots[first + count].count == 1);
+      const std::span slot = std::span(buffer).subspan(count * page_bytes, page_bytes);
+      const SealedPage& page = *pages[first + count];
+      const auto body = page.ciphertext();
+      std::copy(page.nonce.begin(), page.nonce.end(), slot.begin());
+      std::copy(body.begin(), body.end(), slot.begin() + crypto::kNonceBytes);
+      filler.fill(slot.subspan(crypto::kNonceBytes + body.size()));
+      ++count;
     }
+    page_file->write_run(slots[first].first, std::span(buffer).first(count * page_bytes));
+    first += count;
   }
 }
 
@@ -237,17 +236,13 @@ void Core::write_out(std::vector<Overlay::Pending>& versions, pager::Hold hold) 
   std::vector<const SealedPage*> pages;
   for (const auto& v : versions) pages.push_back(v.version.buffer.get());
   if (pages.empty()) return;
-  // A run that allocate_scattered gives is named slot by slot from here on: one hold for each page.
-  const auto runs = ledger->allocate_scattered(pages.size(), hold);
-  std::size_t next = 0;
-  for (const auto& run : runs) {
-    for (std::uint32_t i = 0; i < run.count; ++i, ++next) {
-      versions[next].version.ref.slot = run.first.next(i);
-      versions[next].version.has_slot = true;
-    }
+  const auto slots = ledger->allocate_scattered(pages.size(), hold);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    versions[i].version.ref.slot = slots[i].first;
+    versions[i].version.has_slot = true;
   }
   try {
-    write_slots(runs, pages);
+    write_slots(slots, pages);
     for (const auto& v : versions) overlay->settle(v.page, v.born, v.version.ref.slot);
   } catch (...) {
     for (auto& v : versions) ledger->release({v.version.ref.slot, 1}, hold);

@@ -1,6 +1,7 @@
 // What the parts of the transaction manager share: one open store.
 //
-// Parts: ReadView and WriteView (transactions), commit.cpp, group_commit (durability), Checkpointer, Recovery.
+// Parts: ReadView and WriteView (transactions), commit.cpp, wait_durable in core.cpp (group commit),
+// checkpoint.cpp, background.cpp, recovery.cpp.
 // Engine (engine.hpp) puts them together and is what the layer above sees.
 //
 // Locks, in the order in which they are taken
@@ -129,14 +130,21 @@ struct Core {
   /// The version of a page that `snapshot` sees.
   [[nodiscard]] Resolved resolve(PageId page, CommitNumber snapshot) const;
 
+  [[nodiscard]] journal::JournalFiles journal_files() const {
+    return {.files = &platform.files(),
+            .directory = files.directory,
+            .segment_bytes = superblock.segment_bytes};
+  }
+
   /// Returns when `commit` is durable; syncs the journal for all who wait (T1).
   void wait_durable(CommitNumber commit);
 
   /// Writes sealed versions that are only in memory to slots, in coalesced runs, and settles them in the
   /// overlay.  The slots get `hold` besides.  Fills in `ref.slot` of each.
   void write_out(std::vector<Overlay::Pending>& versions, pager::Hold hold);
-  /// Writes `buffers` (parallel to `slots`) to their slots, each padded with filler.
-  void write_slots(const std::vector<pager::SlotRun>& runs,
+  /// Writes `pages` to their slots (runs of one, as allocate_scattered gives them), each padded with
+  /// filler; neighbours with one call.
+  void write_slots(const std::vector<pager::SlotRun>& slots,
                    const std::vector<const SealedPage*>& pages);
 
   /// For Snapshots::horizon; `next` is about to be published.

@@ -150,10 +150,7 @@ void Engine::start_journal(const journal::JournalEnd& end) {
   make_checkpoint(core, true);
   const std::scoped_lock lock(core.checkpoint_mutex, core.publish_mutex);
   core.journal = std::make_unique<journal::JournalWriter>(
-      journal::JournalFiles{.files = &core.platform.files(),
-                            .directory = core.files.directory,
-                            .segment_bytes = core.superblock.segment_bytes},
-      core.keys->journal(), core.platform.entropy(), core.generation,
+      core.journal_files(), core.keys->journal(), core.platform.entropy(), core.generation,
       Epoch{core.keys->current_epoch()},
       journal::JournalEnd{.position = core.superblock.journal_position,
                           .last_tag = core.superblock.journal_previous_tag,
@@ -292,7 +289,8 @@ Statistics Engine::statistics() const {
     s.checkpoint = core.superblock.checkpoint;
     s.checkpoint_commit = core.superblock.commit.value;
     s.logical_pages = core.superblock.page_count;
-    s.journal_file_bytes = core.journal ? core.journal->file_bytes() : 0;
+    s.journal_file_bytes = core.journal ? core.journal->file_bytes()
+                                        : journal::journal_file_bytes(core.journal_files());
   }
   s.encrypted = core.keys->suite() != crypto::Suite::none;
   s.page_size = core.page_bytes;

@@ -17,7 +17,7 @@
 //   P4  Pins are scarce (the arena may hold a few hundred frames): hold a path's worth, not a tree's.
 //
 // A transaction is used by one thread at a time.  Every call may raise MemoryLockError, IoError,
-// Tampered, Corrupted (unencrypted) or Poisoned; the transaction can then still be rolled back.
+// NoSpace (spilling takes slots), Tampered, Corrupted or Poisoned; the transaction can then still be rolled back.
 #pragma once
 
 #include <array>

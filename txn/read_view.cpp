@@ -53,9 +53,9 @@ void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, c
           out, out, ref.tag,
           {.role = crypto::Role::value_chunk, .epoch = ref.epoch.value, .a = value_id, .b = index},
           nonce)) {
-    pager::raise_damaged(core.keys->suite(),
-                         fmt::format("chunk {} of value {} in slot {} of {} does not verify", index,
-                                     value_id, ref.first_slot.value, core.files.pages().string()));
+    core.page_file->raise_unverified(
+        fmt::format("chunk {} of value {} in slot {} of {} does not verify", index, value_id,
+                    ref.first_slot.value, core.files.pages().string()));
   }
 }
 

@@ -21,12 +21,6 @@ using pager::SlotRun;
 
 namespace {
 
-journal::JournalFiles journal_files(Core& core) {
-  return {.files = &core.platform.files(),
-          .directory = core.files.directory,
-          .segment_bytes = core.superblock.segment_bytes};
-}
-
 journal::JournalStart journal_start(const Core& core) {
   const pager::Superblock& from = core.superblock;
   return {.position = from.journal_position,
@@ -225,7 +219,7 @@ void harden_journal(Core& core) {
 }  // namespace
 
 Recovered recover(Core& core) {
-  const auto files = journal_files(core);
+  const auto files = core.journal_files();
   const auto start = journal_start(core);
   const std::span<std::byte> buffer = core.staging.bytes();
 

@@ -4,9 +4,10 @@
 //            replay itself writes can land there
 //   pass 2   replays whole transactions into the overlay
 //
-// Nothing is written to the store until both are through; what recovery then writes is a checkpoint with a
-// fresh journal generation, so a crash inside it leaves either the former superblock with its whole journal or
-// the new one.  A read-only open stops before that.
+// Until both are through nothing is written over that the former state needs: pass 2 puts pages into free slots
+// when its buffer is full, and no more.  What recovery then writes is a checkpoint with a fresh journal
+// generation, so a crash inside it leaves either the former superblock with its whole journal or the new one.
+// A read-only open stops before that.
 #pragma once
 
 #include "journal/journal.hpp"

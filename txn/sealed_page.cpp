@@ -99,9 +99,8 @@ void PageSealer::open(PageId page, const PageVersion& version, std::span<std::by
   if (!sealer->open(body, body, version.ref.tag,
                     {.role = crypto::Role::page, .epoch = version.ref.epoch.value, .a = page.value},
                     nonce)) {
-    pager::raise_damaged(keys_->suite(),
-                         fmt::format("page {} in slot {} of {} does not verify", page.value,
-                                     version.ref.slot.value, file_->path().string()));
+    file_->raise_unverified(fmt::format("page {} in slot {} of {} does not verify", page.value,
+                                        version.ref.slot.value, file_->path().string()));
   }
   if (!spread_used(frame, used)) {
     throw Corrupted(

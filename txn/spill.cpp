@@ -75,26 +75,19 @@ void WriteView::write_spilled(bool all) {
   std::vector<const SealedPage*> sealed;
   sealed.reserve(out.size());
   for (const auto& [id, page] : out) sealed.push_back(page->sealed.buffer.get());
-  const auto runs = core_.ledger->allocate_scattered(out.size(), Hold::transaction);
+  const auto slots = core_.ledger->allocate_scattered(out.size(), Hold::transaction);
   try {
-    core_.write_slots(runs, sealed);
+    core_.write_slots(slots, sealed);
   } catch (...) {
-    for (const auto& run : runs) {
-      for (std::uint32_t i = 0; i < run.count; ++i) {
-        core_.ledger->release({run.first.next(i), 1}, Hold::transaction);
-      }
-    }
+    for (const auto& slot : slots) core_.ledger->release(slot, Hold::transaction);
     throw;
   }
-  std::size_t next = 0;
-  for (const auto& run : runs) {
-    for (std::uint32_t i = 0; i < run.count; ++i) {
-      PageVersion& version = out[next++].second->sealed;
-      version.ref.slot = run.first.next(i);
-      version.has_slot = true;
-      spilled_in_memory_ -= version.buffer->ciphertext().size();
-      version.buffer.reset();
-    }
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    PageVersion& version = out[i].second->sealed;
+    version.ref.slot = slots[i].first;
+    version.has_slot = true;
+    spilled_in_memory_ -= version.buffer->ciphertext().size();
+    version.buffer.reset();
   }
 }
 

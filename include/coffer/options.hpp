@@ -36,7 +36,7 @@ enum class Residency : std::uint8_t {
 struct Anchor {
   std::array<std::byte, 16> instance{};  ///< which instance of the store
   std::uint64_t commit = 0;              ///< number of the last durable commit
-  std::array<std::byte, 32> history{};   ///< keyed running hash of all commits up to it
+  std::array<std::byte, 32> history{};   ///< keyed hash of the history up to it (docs/format.md)
   friend bool operator==(const Anchor&, const Anchor&) = default;
 };
 
@@ -55,13 +55,14 @@ struct Options {
   std::uint64_t locked_bytes_max = 64ull * 1024 * 1024;
   Residency residency = Residency::strict;
   std::uint64_t resident_bytes_max = 0;  ///< for Residency::pages
-  /// Sealed pages (ciphertext) that wait in ordinary memory to be written in runs.
+  /// Sealed pages (ciphertext) that wait in ordinary memory to be written in runs; a checkpoint begins when
+  /// there are so many bytes of them, ...
   std::uint64_t write_buffer_bytes_max = 32ull * 1024 * 1024;
   /// Verified page-table nodes (no user data) kept in ordinary memory.
   std::uint64_t table_cache_bytes_max = 64ull * 1024 * 1024;
-  /// A checkpoint begins when the journal has grown by this much since the last one ...
+  /// ... when the journal has grown by this much since the last one, ...
   std::uint64_t checkpoint_journal_bytes = 64ull * 1024 * 1024;
-  /// ... or, if anything was committed, after this long.
+  /// ... when freed slots wait for it, or, if anything was committed, after this long.
   std::chrono::milliseconds checkpoint_interval{30'000};
   /// Checkpoints run on a thread of the store's; without it, in `commit()` when one is due.
   bool background_checkpoints = true;

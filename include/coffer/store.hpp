@@ -50,9 +50,9 @@ class COFFER_API Store {
   ~Store();
 
   [[nodiscard]] ReadTransaction read(const ReadOptions& options = {});
-  /// Waits for the writer before.
+  /// Waits for the writer before, and for checkpoints that do not keep up.
   [[nodiscard]] WriteTransaction write();
-  /// Nothing when another writer is at work.
+  /// Nothing when another writer is at work; waits for checkpoints as write() does.
   [[nodiscard]] std::optional<WriteTransaction> try_write();
 
   /// Makes every commit so far durable.

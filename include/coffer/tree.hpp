@@ -71,7 +71,8 @@ class COFFER_API Cursor {
   /// True when the value does not lie inside its page.
   [[nodiscard]] bool value_is_large() const;
   [[nodiscard]] ValueReader read() const;
-  /// Removes the entry; the cursor then stands on the next one.  Write transactions only.
+  /// Removes the entry; the cursor then stands on the next one.  Write transactions only.  After an error the
+  /// entry may be gone all the same.
   bool erase();
 
   struct State;

@@ -1,8 +1,7 @@
 // Files, read and written by position.
 //
 // 1. Every transfer goes on until it is whole: short counts are continued, EINTR is repeated.
-// 2. A failed sync is reported once and never repeated here: Linux marks the lost pages clean, and
-// a
+// 2. A failed sync is reported once and never repeated here: Linux marks the lost pages clean, and a
 //    second fsync would report a success that is none.  What then has to happen is the caller's.
 // 3. A symbolic link at the last component is refused, and so is whatever is no regular file.
 // 4. Descriptors are closed on exec; files are born with mode 0600.

@@ -1,7 +1,6 @@
 // Names and directories.
 //
-// 1. rename never replaces: renameat2 with RENAME_NOREPLACE decides that atomically.  Where the
-// file
+// 1. rename never replaces: renameat2 with RENAME_NOREPLACE decides that atomically.  Where the file
 //    system lacks it, link and unlink do for files (equally safe against replacing, but a crash
 //    between them leaves both names), and a check before rename for the rest.
 // 2. What changed in a directory is durable when sync_directory returns, not before.

@@ -1,14 +1,11 @@
 // One holder at a time, in this process and in all others.
 //
-// 1. Between processes: an open-file-description lock (F_OFD_SETLK).  It belongs to the descriptor
-// that
+// 1. Between processes: an open-file-description lock (F_OFD_SETLK).  It belongs to the descriptor that
 //    took it; closing another descriptor of the same file, which drops a classic POSIX lock, leaves
 //    it.
-// 2. Within the process: a registry by device and inode, so that a second lock is Busy even where
-// the
+// 2. Within the process: a registry by device and inode, so that a second lock is Busy even where the
 //    file system does not implement the first.  This registry is a global because files are.
-// 3. A forked child inherits the descriptor and with it a share in the lock.  The fork handlers
-// close
+// 3. A forked child inherits the descriptor and with it a share in the lock.  The fork handlers close
 //    the child's share: a parent that dies frees the store even when its child lives on.  The
 //    child's FileLock objects then hold nothing and their destructors do nothing.
 // 4. A release unlocks before it closes, because a child between fork and its handler may hold a

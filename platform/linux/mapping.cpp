@@ -5,14 +5,11 @@
 // process, jumps back into the copy when the faulting address lies in that range, and otherwise
 // hands the signal to whoever handled it before.
 //
-// 1. A copy costs no system call: sigsetjmp saves no mask, and the handler runs with SA_NODEFER and
-// an
+// 1. A copy costs no system call: sigsetjmp saves no mask, and the handler runs with SA_NODEFER and an
 //    empty mask, so that leaving it by a jump leaves the thread's mask as it was.
-// 2. A thread that has SIGBUS blocked would be ended by the kernel at the fault.  The first copy in
-// each
+// 2. A thread that has SIGBUS blocked would be ended by the kernel at the fault.  The first copy in each
 //    thread unblocks it, once.
-// 3. No destructor stands between the jump and its target, and the copy's destination is never in
-// the
+// 3. No destructor stands between the jump and its target, and the copy's destination is never in the
 //    guarded range: a fault there is not ours.
 //
 // Boost.Interprocess makes the mapping.  Its file_mapping would open the path again and could meet

@@ -1,18 +1,14 @@
 // Memory for plaintext: reserved whole, locked piece by piece.
 //
-// 1. A page is inaccessible (PROT_NONE) unless it is in use; the pages before the first and behind
-// the
+// 1. A page is inaccessible (PROT_NONE) unless it is in use; the pages before the first and behind the
 //    last one never are in use, so that running over either end faults.
 // 2. A page in use is locked, or counted as unlocked under LockPolicy::proceed_unlocked.  What the
 //    account says is locked is what the kernel charges for it (VmLck).
-// 3. A commit that fails leaves its range as it found it.  The kernel may have locked part of it,
-// so it
+// 3. A commit that fails leaves its range as it found it.  The kernel may have locked part of it, so it
 //    is unlocked, emptied and closed again before the error is raised.
-// 4. A page goes out of use wiped, unlocked and emptied (MADV_DONTNEED), in this order: wiping
-// first, while
+// 4. A page goes out of use wiped, unlocked and emptied (MADV_DONTNEED), in this order: wiping first, while
 //    it can neither be swapped out nor seen elsewhere.
-// 5. The region stays out of core dumps (MADV_DONTDUMP) and out of forked children (MADV_DONTFORK).
-// The
+// 5. The region stays out of core dumps (MADV_DONTDUMP) and out of forked children (MADV_DONTFORK). The
 //    alternative, MADV_WIPEONFORK, would show a child zeros under a key's address, which it could
 //    then seal with, in memory that is not locked; with DONTFORK a child's stray access ends it
 //    instead, and the fork copies less.  A child's copy of the region object touches nothing,

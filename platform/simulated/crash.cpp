@@ -5,12 +5,10 @@
 //
 //   nothing_lands     none
 //   everything_lands  all, whole
-//   random_sectors    each 512-byte sector of a write or a punched hole by its own coin; the length
-//   that
+//   random_sectors    each 512-byte sector of a write or a punched hole by its own coin; the length that
 //                     a write brings, a reservation, a truncation and a change of name by one coin
 //                     each
-//   torn_blocks       the same; then each 4 KiB block that a pending write touches holds garbage
-//   with
+//   torn_blocks       the same; then each 4 KiB block that a pending write touches holds garbage with
 //                     probability 1/4, together with whatever synced bytes share it
 //   random_writes     each change whole or not at all
 //   prefix_then_torn  all up to a random one; of that one, if it is a write or a hole, the first

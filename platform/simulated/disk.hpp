@@ -4,8 +4,7 @@
 // 1. Every change goes through apply(), so that replaying a log of changes gives the same disk.
 // 2. A file's `durable` image is what its last sync left; `pending` are the changes since, in
 // order.
-// 3. A directory's `durable` entries are those at its last sync_directory; `pending` are the
-// changes
+// 3. A directory's `durable` entries are those at its last sync_directory; `pending` are the changes
 //    since.  A rename belongs to the directory it leads to and is durable with it, both sides at
 //    once.
 // 4. A file's contents and its name are durable independently of each other.

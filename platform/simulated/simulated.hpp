@@ -1,7 +1,7 @@
 // A machine in memory: files with a write log, whose power can be cut at any point, whose calls can be
 // made to fail at the Nth time, with a clock and an entropy source that a seed decides.
 //
-// Crash model (docs/format.md, "What is assumed of the medium"): what was synced is there.  Each
+// Crash model (docs/format.md, "What is assumed of the disk"): what was synced is there.  Each
 // 512-byte sector of each unsynced write lands or does not, independently, or is torn at a 4 KiB block
 // (the whole block then holds garbage).  Creations, renames and removals reach the disk when their
 // directory is synced; before that each of them may or may not have.  A file's length counts as
@@ -87,7 +87,7 @@ class SimulatedPlatform : public Platform {
   [[nodiscard]] virtual std::vector<std::byte> contents(const Path& path) const = 0;
   virtual void set_contents(const Path& path, std::span<const std::byte> bytes) = 0;
 
-  /// Locks and memory reserved now, to find leaks.
+  /// Files and mappings open now, to find leaks.
   [[nodiscard]] virtual std::uint64_t open_files() const = 0;
   [[nodiscard]] virtual std::uint64_t open_mappings() const = 0;
 };

@@ -1,16 +1,13 @@
 // A transaction in ordinary memory, for tests of what stands on txn/pages.hpp.  It keeps that
 // header's contract and is as unkind as the contract allows:
 //
-//   - when a page's last pin goes, its bytes move (AddressSanitizer then sees who looks at them
-//   still)
+//   - when a page's last pin goes, its bytes move (AddressSanitizer then sees who looks at them still)
 //     and its gap is filled with garbage, as if the page had been sealed and opened again;
 //   - modify() of a pinned page, also one held by another MutablePage, works on a copy;
-//   - commit() replays each page's changed blocks over its last committed version, whose gap is
-//   garbage:
+//   - commit() replays each page's changed blocks over its last committed version, whose gap is garbage:
 //     a byte that went past MutablePage::write shows up as ContractViolation;
 //   - pins and chunk buffers are counted and limited (MemoryLockError);
-//   - freed and unknown pages and chunks raise Corrupted; freeing a chunk with the wrong commit
-//   number is
+//   - freed and unknown pages and chunks raise Corrupted; freeing a chunk with the wrong commit number is
 //     ContractViolation.
 //
 // Plaintext lies in ordinary memory here: for tests only.

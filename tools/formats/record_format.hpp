@@ -8,8 +8,7 @@
 // jsonl  One JSON object a line: {"key":"...","value":"..."}, and "key_base64" or "value_base64" in
 //        place of either that is not well-formed UTF-8.  A reader takes "key_hex" and "value_hex"
 //        too, and ignores other members.
-// dump   What LMDB's mdb_dump and Berkeley DB's db_dump write and their load programs read: for
-// each
+// dump   What LMDB's mdb_dump and Berkeley DB's db_dump write and their load programs read: for each
 //        tree a header of NAME=VALUE lines from VERSION=3 to HEADER=END, then lines that begin with
 //        a space, a key's and a value's in turn, in hexadecimal (format=bytevalue) or as text with
 //        \HH escapes (format=print), then DATA=END.  A reader ignores header fields that it does
