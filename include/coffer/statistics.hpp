@@ -25,15 +25,17 @@ struct Statistics {
   std::uint64_t checkpoint = 0;         ///< number of the last checkpoint
   std::uint64_t checkpoint_commit = 0;  ///< last commit that it contains
   std::uint64_t logical_pages = 0;      ///< in use at the last checkpoint
-  std::uint64_t page_file_bytes = 0;  ///< without what was grown and never used
-  std::uint64_t free_slots = 0;     ///< of `page_size` each, reusable now
-  std::uint64_t held_slots = 0;     ///< kept for readers, the journal, a checkpoint or the open write transaction
+  std::uint64_t page_file_bytes = 0;    ///< without what was grown and never used
+  std::uint64_t free_slots = 0;         ///< of `page_size` each, reusable now
+  std::uint64_t held_slots =
+      0;  ///< kept for readers, the journal, a checkpoint or the open write transaction
   std::uint64_t journal_bytes = 0;  ///< since the last checkpoint
   std::uint64_t journal_file_bytes = 0;
   std::uint64_t write_buffer_bytes = 0;  ///< sealed pages waiting in memory
   std::uint64_t table_cache_bytes = 0;
-  std::uint64_t locked_bytes = 0;        ///< by this process, in Coffer's account
-  std::uint64_t locked_bytes_store = 0;  ///< its frames and chunk buffers; small buffers and keys besides
+  std::uint64_t locked_bytes = 0;  ///< by this process, in Coffer's account
+  std::uint64_t locked_bytes_store =
+      0;  ///< its frames and chunk buffers; small buffers and keys besides
   std::uint64_t locked_bytes_max = 0;
   std::uint64_t plaintext_pages = 0;  ///< decrypted now
   std::uint64_t failed_locks = 0;
