@@ -203,6 +203,35 @@ TEST_CASE("doctor: a sync that is faster than a spinning disk is doubted") {
   CHECK((finding.level == Level::warn) == (microseconds < 2000));
 }
 
+TEST_CASE("doctor: huge pages as they are set") {
+  PlantedSystem system;
+  CHECK_THAT(probe_huge_pages(system.context()).found, Catch::EndsWith("the kernel has none"));
+  system.plant("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never");
+  CHECK_THAT(probe_huge_pages(system.context()).found, Catch::EndsWith(": madvise"));
+}
+
+TEST_CASE("doctor: a container and a virtual machine are named") {
+  PlantedSystem system;
+  system.plant("/proc/cpuinfo", "processor : 0\nflags : fpu sse2");
+  CHECK_THAT(probe_virtualisation(system.context()).found,
+             Catch::StartsWith("no container, on a machine"));
+  system.plant("/proc/cpuinfo", "processor : 0\nflags : fpu hypervisor")
+      .plant("/sys/class/dmi/id/sys_vendor", "QEMU");
+  CHECK_THAT(probe_virtualisation(system.context()).found,
+             Catch::Contains("no container, on a virtual machine (QEMU)"));
+  system.plant("/.dockerenv", "");
+  CHECK_THAT(probe_virtualisation(system.context()).found,
+             Catch::StartsWith("a container (docker)"));
+}
+
+TEST_CASE("doctor: going on unlocked is warned of") {
+  PlantedSystem system;
+  doctor::Context context = system.context();
+  CHECK(probe_policy(context).level == Level::ok);
+  context.proceed_unlocked = true;
+  CHECK(probe_policy(context).level == Level::warn);
+}
+
 TEST_CASE("doctor: memory that cannot be locked, as root without the privilege") {
   const StoreFixture fixture;
   if (!coffer::test::locks_are_real()) return coffer::test::skip(coffer::test::kLocksAreNotReal);
