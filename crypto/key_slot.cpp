@@ -30,7 +30,7 @@ std::uint64_t memory_of(std::span<const std::byte> slot) {
   return get_little_endian<std::uint64_t>(&slot[layout::slot::kMemoryAt]);
 }
 
-std::uint32_t epoch_of(std::span<const std::byte> slot) {
+std::uint32_t slot_epoch(std::span<const std::byte> slot) {
   return get_little_endian<std::uint32_t>(&slot[layout::slot::kEpochAt]);
 }
 
@@ -115,7 +115,7 @@ std::optional<SlotChoice> slots_of(std::span<const std::byte> copy, SlotKind kin
     const bool raw = found == static_cast<std::uint8_t>(SlotKind::raw_key);
     const bool passphrase = found == static_cast<std::uint8_t>(SlotKind::passphrase);
     if (state != static_cast<std::uint8_t>(SlotState::used) || (!raw && !passphrase) ||
-        epoch_of(slot) != get_little_endian<std::uint32_t>(&copy[layout::kEpochAt])) {
+        slot_epoch(slot) != get_little_endian<std::uint32_t>(&copy[layout::kEpochAt])) {
       return std::nullopt;
     }
     if (passphrase) {
@@ -174,7 +174,7 @@ SlotOutcome open_slot(std::span<const std::byte> copy, const StoreId& store, std
     std::copy_n(&slot[layout::slot::kTagAt], tag.size(), tag.begin());
     const bool opened = Sealer(Suite::xchacha20poly1305, store, keys.wrapping)
                             .open(keys.data, slot.subspan(layout::slot::kWrappedAt, kKeyBytes), tag,
-                                  place_of(number, epoch_of(slot)), nonce);
+                                  place_of(number, slot_epoch(slot)), nonce);
     outcome = opened ? SlotOutcome::opened : SlotOutcome::forged;
   }
   keys.wipe_key_encryption();

@@ -40,13 +40,14 @@ namespace {
 /// A batch is written when it has grown to this, or at the end of its transaction.
 constexpr std::size_t kBatchBytes = 256 * 1024;
 
-enum class Phase {
+}  // namespace
+
+/// Not in the unnamed namespace: a member of State is one.
+enum class WriterPhase {
   idle,        ///< no transaction
   collecting,  ///< between begin and finish
   failed,      ///< something threw: only abandon helps
 };
-
-}  // namespace
 
 struct JournalWriter::State {
   State(const JournalFiles& files, const crypto::Sealer& with, platform::Entropy& entropy,
@@ -71,7 +72,7 @@ struct JournalWriter::State {
   const std::span<std::byte> staging;
 
   // The writer's thread's.
-  Phase phase = Phase::idle;
+  WriterPhase phase = WriterPhase::idle;
   CommitNumber commit{};
   std::size_t staged_bytes = 0;
   std::uint32_t fragment_index = 0;
@@ -109,7 +110,7 @@ struct JournalWriter::State {
     batch_at = to.position;
     batch_bytes = 0;
     chain_tag = to.last_tag;
-    phase = Phase::idle;
+    phase = WriterPhase::idle;
   }
 
   template <class Record>
@@ -121,7 +122,7 @@ struct JournalWriter::State {
 /// Puts a record behind those staged; seals those first when it does not fit any more.
 template <class Record>
 void JournalWriter::State::stage(const Record& record) {
-  Expects(phase == Phase::collecting);
+  Expects(phase == WriterPhase::collecting);
   const std::size_t bytes = encoded_bytes(record);
   Expects(bytes <= format::kBodyBytesMax);
   if (bytes > format::kBodyBytesMax - staged_bytes) {
@@ -215,23 +216,23 @@ void JournalWriter::prepare_room() {
 void JournalWriter::begin(CommitNumber commit, crypto::NonceRun* nonces) {
   State& state = *state_;
   state.check_usable();
-  Expects(state.phase == Phase::idle);
+  Expects(state.phase == WriterPhase::idle);
   Expects(commit == state.current_end().last_commit.next());
   state.commit = commit;
   state.own_nonces.renew();
   state.nonces = nonces != nullptr ? nonces : &state.own_nonces;
-  state.phase = Phase::collecting;
+  state.phase = WriterPhase::collecting;
 }
 
 namespace {
 
 /// Runs a step of a transaction; when it throws, only `abandon` may follow.
 template <class Step>
-void step_or_fail(Phase& phase, const Step& step) {
+void step_or_fail(WriterPhase& phase, const Step& step) {
   try {
     step();
   } catch (...) {
-    phase = Phase::failed;
+    phase = WriterPhase::failed;
     throw;
   }
 }

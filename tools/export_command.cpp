@@ -15,7 +15,7 @@
 namespace coffer::tools {
 namespace {
 
-struct Request {
+struct ExportRequest {
   std::string store;
   std::string tree;
   bool all = false;
@@ -23,7 +23,7 @@ struct Request {
   std::uint64_t map_bytes = 0;
 };
 
-void check_request(const Request& request) {
+void check_request(const ExportRequest& request) {
   if (!request.all) {
     if (request.tree.empty()) throw UsageError("name the TREE, or give --all");
     return;
@@ -55,7 +55,7 @@ void write_tree(RecordWriter& writer, Tree tree, const std::string& name, std::u
   writer.end();
 }
 
-ExitCode run_export(const GlobalOptions& options, const Request& request) {
+ExitCode run_export(const GlobalOptions& options, const ExportRequest& request) {
   check_request(request);
   Session session(options, request.store, Access::read);
   {
@@ -84,7 +84,7 @@ ExitCode run_export(const GlobalOptions& options, const Request& request) {
 }  // namespace
 
 void add_export_command(CLI::App& app, Invocation& invocation) {
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<ExportRequest>();
   CLI::App* const command =
       app.add_subcommand("export", "Write a tree's records to standard output");
   command->add_option("STORE", request->store, "The store's directory")->required();

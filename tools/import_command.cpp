@@ -32,7 +32,7 @@
 namespace coffer::tools {
 namespace {
 
-struct Request {
+struct ImportRequest {
   std::string store;
   std::string tree;  // empty with `all`
   std::string file;
@@ -45,7 +45,7 @@ struct Request {
 };
 
 // With --all the second of the words is the file.
-void settle(Request& request) {
+void settle(ImportRequest& request) {
   if (request.all && request.file.empty()) std::swap(request.tree, request.file);
   if (request.all && !request.tree.empty()) {
     throw UsageError("--all takes no TREE: each database goes into the tree of its name");
@@ -102,7 +102,7 @@ class InputFile {
   int fd_ = -1;
 };
 
-std::unique_ptr<RecordReader> reader_of(const Request& request, const InputFile& input) {
+std::unique_ptr<RecordReader> reader_of(const ImportRequest& request, const InputFile& input) {
   return make_record_reader(
       request.format, [&input](std::span<std::byte> out) { return input.read(out); }, input.name());
 }
@@ -133,7 +133,7 @@ constexpr const char* kChoose =
     "without TREE";
 
 // Looks through the whole input beforehand, where that can be read again.
-void refuse_several(const Request& request, const InputFile& input) {
+void refuse_several(const ImportRequest& request, const InputFile& input) {
   if (request.all || !request.database.empty() || !is_dump(request.format)) return;
   const std::optional<off_t> begin = input.position();
   if (!begin) return;
@@ -149,7 +149,7 @@ void refuse_several(const Request& request, const InputFile& input) {
 
 class Import {
  public:
-  Import(const GlobalOptions& options, const Request& request, const InputFile& input)
+  Import(const GlobalOptions& options, const ImportRequest& request, const InputFile& input)
       : options_(options),
         request_(request),
         input_(input),
@@ -275,7 +275,7 @@ class Import {
   };
 
   const GlobalOptions& options_;
-  const Request& request_;
+  const ImportRequest& request_;
   const InputFile& input_;
   Session session_;
   std::unique_ptr<RecordReader> reader_;
@@ -286,7 +286,7 @@ class Import {
   std::atomic<std::uint64_t> count_ = 0;
 };
 
-ExitCode run_import(const GlobalOptions& options, Request& request) {
+ExitCode run_import(const GlobalOptions& options, ImportRequest& request) {
   settle(request);
   const InputFile input(request.file);
   refuse_several(request, input);
@@ -296,7 +296,7 @@ ExitCode run_import(const GlobalOptions& options, Request& request) {
 }  // namespace
 
 void add_import_command(CLI::App& app, Invocation& invocation) {
-  const auto request = std::make_shared<Request>();
+  const auto request = std::make_shared<ImportRequest>();
   CLI::App* const command =
       app.add_subcommand("import", "Load records into a tree, which is created when absent");
   command->add_option("STORE", request->store, "The store's directory")->required();

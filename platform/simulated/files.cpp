@@ -15,8 +15,6 @@ namespace coffer::platform::simulated {
 
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4096;
-
 [[noreturn]] void refuse(const char* operation, const Path& path, int code) {
   throw IoError(fmt::format("cannot {} '{}': {} (errno {}, simulated)", operation, path.string(),
                             std::generic_category().message(code), code),

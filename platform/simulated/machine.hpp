@@ -18,6 +18,9 @@
 
 namespace coffer::platform::simulated {
 
+/// The simulated machine's page of memory, and its mapping granularity.
+inline constexpr std::uint64_t kPageBytes = 4096;
+
 class Machine;
 
 [[nodiscard]] std::unique_ptr<FileSystem> make_file_system(Machine& machine);

@@ -18,8 +18,6 @@ namespace coffer::platform::simulated {
 
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4096;
-
 struct Account {
   std::atomic<std::uint64_t> locked_bytes{0};
   std::atomic<std::uint64_t> unlocked_plain_bytes{0};

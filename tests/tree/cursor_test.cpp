@@ -7,15 +7,6 @@
 
 namespace coffer::tree::test {
 
-namespace {
-
-std::string number(int n) {
-  std::string digits = std::to_string(n);
-  return std::string(6 - digits.size(), '0') + digits;
-}
-
-}  // namespace
-
 TEST_CASE("a cursor that was never placed, or ran off an end, is not valid") {
   Store store(512);
   Tree tree = store.create("t");

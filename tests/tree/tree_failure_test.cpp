@@ -8,11 +8,6 @@ namespace coffer::tree::test {
 
 namespace {
 
-std::string number(int n) {
-  std::string digits = std::to_string(n);
-  return std::string(6 - digits.size(), '0') + digits;
-}
-
 // A tree of three levels whose pages are full enough to split and empty enough to merge.
 class Subject {
  public:

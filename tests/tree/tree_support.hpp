@@ -69,6 +69,12 @@ inline std::uint64_t below(Random& random, std::uint64_t limit) {
   return random() % limit;
 }
 
+/// `n` in six digits, so that keys lie in the order of their numbers.
+inline std::string number(int n) {
+  std::string digits = std::to_string(n);
+  return std::string(6 - digits.size(), '0') + digits;
+}
+
 inline std::string random_bytes(Random& random, std::size_t length) {
   std::string bytes(length, '\0');
   for (char& b : bytes) b = static_cast<char>(random());

@@ -18,15 +18,15 @@ using test::PageModel;
 
 enum class What { system_call, lock, allocation };
 
-struct State {
+struct Contents {
   PageModel pages;
   ChunkModel chunks;
 };
 
 /// What the scenario has got to when something fails.
 struct Progress {
-  State acknowledged;
-  State begun;
+  Contents acknowledged;
+  Contents begun;
 };
 
 Options fault_options() {
@@ -41,12 +41,12 @@ void scenario(SimulatedPlatform& machine, const Key& key, Progress& progress) {
   std::mt19937_64 rng(99);
   const auto engine = Engine::open(machine, "/store", &key, fault_options());
   for (int t = 0; t < 2; ++t) {
-    State next = progress.acknowledged;
+    Contents next = progress.acknowledged;
     auto view = engine->begin_write(true);
     test::change_some(*view, next.pages, rng, 6);
     test::change_chunks(*view, next.chunks, rng);
     const SavepointId point = view->savepoint();
-    State undone = next;
+    Contents undone = next;
     test::change_some(*view, undone.pages, rng, 3);
     view->rollback_to(point);
     progress.begun = next;
@@ -65,7 +65,7 @@ void scenario(SimulatedPlatform& machine, const Key& key, Progress& progress) {
 }
 
 /// Runs the scenario with the `n`th `what` failing; true when nothing failed any more.
-bool run_with_fault(const SimulatedPlatform& prepared, const Key& key, const State& before,
+bool run_with_fault(const SimulatedPlatform& prepared, const Key& key, const Contents& before,
                     What what, std::uint64_t n) {
   const auto machine = prepared.copy();
   Progress progress{before, before};
@@ -106,7 +106,7 @@ bool run_with_fault(const SimulatedPlatform& prepared, const Key& key, const Sta
 
   const auto engine = Engine::open(*machine, "/store", &key, fault_options());
   const auto view = engine->begin_read(true);
-  const auto same = [&](const State& state) {
+  const auto same = [&](const Contents& state) {
     try {
       for (const auto& [id, content] : state.pages) {
         if (!(test::content_of(view->pin(id)) == content)) return false;
@@ -128,7 +128,7 @@ TEST_CASE(
   const Key key = test::txn_key();
   const auto machine = SimulatedPlatform::make(77);
   Engine::create(*machine, "/store", &key, {}, fault_options(), 64 * 1024);
-  State before;
+  Contents before;
   {
     std::mt19937_64 rng(5);
     const auto engine = Engine::open(*machine, "/store", &key, fault_options());
