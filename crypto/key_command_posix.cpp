@@ -18,6 +18,7 @@
 #include <coffer/error.hpp>
 
 #include "crypto/key_command.hpp"
+#include "crypto/key_command_refusals.hpp"
 #include "crypto/seal.hpp"
 #include "platform/contracts.hpp"
 
@@ -242,50 +243,19 @@ Output read_all(int descriptor, std::span<std::byte> out, Clock::time_point end)
   }
 }
 
-[[noreturn]] void refuse_output(const std::string& program, std::size_t bytes_max) {
-  throw InvalidArgument("key command '" + program + "': it prints more than " +
-                        std::to_string(bytes_max) + " bytes, which is no key");
-}
-
-[[noreturn]] void give_up(const std::string& program, milliseconds time_max) {
-  const auto count = time_max.count();
-  const std::string time =
-      count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms";
-  throw IoError("key command '" + program + "': it did not end within " + time +
-                    " and was stopped; run it by hand to see what it waits for, or allow more time",
-                "running a key command", program, ETIMEDOUT);
-}
-
 void check_status(const std::string& program, int status) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
     return;
   }
-  throw IoError("key command '" + program + "': it ended with " +
-                    (WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
-                                       : "signal " + std::to_string(WTERMSIG(status))) +
-                    "; run it by hand to see why",
-                "running a key command", program, 0);
-}
-
-void refuse_command(const std::vector<std::string>& command) {
-  if (command.empty() || command[0].empty()) {
-    throw InvalidArgument("key command: no program was named");
-  }
-  for (const std::string& word : command) {
-    if (word.find('\0') != std::string::npos) {
-      throw InvalidArgument("key command: an argument contains a zero byte");
-    }
-  }
+  refuse_end(program, WIFEXITED(status) ? "exit status " + std::to_string(WEXITSTATUS(status))
+                                        : "signal " + std::to_string(WTERMSIG(status)));
 }
 
 }  // namespace
 
 std::size_t run_key_command(const std::vector<std::string>& command, std::span<std::byte> out,
                             milliseconds time_max) {
-  refuse_command(command);
-  if (time_max <= milliseconds::zero()) {
-    throw InvalidArgument("key command: its time must be more than zero");
-  }
+  refuse_command(command, time_max);
   const std::string& name = command[0];
   bool complete = false;
   const auto wipe_unless_complete = gsl::finally([&] {
@@ -320,7 +290,7 @@ std::size_t run_key_command(const std::vector<std::string>& command, std::span<s
     refuse_output(name, out.size() - 1);
   }
   if (!status) {
-    give_up(name, time_max);
+    give_up(name, time_max, ETIMEDOUT);
   }
   check_status(name, *status);
   complete = true;

@@ -29,7 +29,6 @@ struct Counters {
   std::atomic<std::uint64_t> locked_bytes{0};
   std::atomic<std::uint64_t> unlocked_plain_bytes{0};
   std::atomic<std::uint64_t> failed_locks{0};
-  std::atomic<bool> warned{false};
 };
 constinit Counters counters;
 
@@ -134,19 +133,6 @@ MemoryLockError lock_error(std::uint64_t requested_bytes, const std::string& pur
                       account.locked_bytes, limit_text(account.soft_limit_bytes),
                       limit_text(account.hard_limit_bytes), remedy(numbers)),
           numbers};
-}
-
-void warn_unlocked_once(std::uint64_t requested_bytes, const std::string& purpose,
-                        int code) noexcept {
-  if (counters.warned.exchange(true, std::memory_order_relaxed)) return;
-  const char* const warning =
-      "coffer: warning: plaintext goes into memory that is not locked and may reach swap, as the "
-      "store's policy allows";
-  try {
-    std::fprintf(stderr, "%s: %s\n", warning, lock_error(requested_bytes, purpose, code).what());
-  } catch (...) {
-    std::fprintf(stderr, "%s\n", warning);  // no memory for the numbers
-  }
 }
 
 }  // namespace coffer::platform::linux_os

@@ -30,9 +30,4 @@ bool raise_soft_limit() noexcept;
 [[nodiscard]] MemoryLockError lock_error(std::uint64_t requested_bytes, const std::string& purpose,
                                          int code);
 
-/// Tells standard error, the first time in this process, that plaintext goes into unlocked memory.
-/// The others are counted only: a warning for each would drown everything else.
-void warn_unlocked_once(std::uint64_t requested_bytes, const std::string& purpose,
-                        int code) noexcept;
-
 }  // namespace coffer::platform::linux_os

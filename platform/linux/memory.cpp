@@ -30,6 +30,7 @@
 #include "platform/fork_generation.hpp"
 #include "platform/linux/lock_account.hpp"
 #include "platform/linux/os_error.hpp"
+#include "platform/unlocked_warning.hpp"
 
 namespace coffer::platform::linux_os {
 
@@ -160,7 +161,7 @@ void LinuxRegion::commit(std::uint64_t offset, std::uint64_t length) {
   if (writable && policy_ == LockPolicy::proceed_unlocked) {
     add_unlocked_plain(length);
     std::fill(pages.begin(), pages.end(), PageState::unlocked);
-    warn_unlocked_once(length, purpose_, code);
+    warn_unlocked_once([&] { return lock_error(length, purpose_, code); });
     return;
   }
   ::madvise(range.data(), range.size(), MADV_DONTNEED);
