@@ -2,9 +2,7 @@
 
 #include <coffer/error.hpp>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -13,6 +11,7 @@
 #include <sstream>
 #include <system_error>
 
+#include "platform/platform.hpp"
 #include "tools/text_form.hpp"
 
 namespace coffer::tools {
@@ -20,11 +19,11 @@ namespace {
 
 constexpr std::string_view kFirstLine = "coffer-anchor 1";
 
-[[noreturn]] void throw_io(const std::filesystem::path& file, const char* operation) {
-  const int code = errno;
+[[noreturn]] void throw_io(const std::filesystem::path& file, const char* operation,
+                           const std::error_code& code) {
   throw IoError(fmt::format("cannot {} {}: {}; see to the file and run the command again",
-                            operation, file.string(), std::generic_category().message(code)),
-                operation, file, code);
+                            operation, file.string(), code.message()),
+                operation, file, code.value());
 }
 
 [[noreturn]] void throw_malformed() {
@@ -50,23 +49,13 @@ void take_hex(std::string_view digits, std::array<std::byte, kSize>& out) {
   if (digits.size() != 2 * kSize || !decode_hex(digits, out)) throw_malformed();
 }
 
-void write_synced(const std::filesystem::path& file, std::string_view text) {
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) throw_io(file, "create");
-  const auto close_it = gsl::finally([fd] { ::close(fd); });
-  if (::write(fd, text.data(), text.size()) != gsl::narrow<ssize_t>(text.size())) {
-    throw_io(file, "write");
-  }
-  if (::fsync(fd) != 0) throw_io(file, "sync");
-}
-
-void sync_directory_of(const std::filesystem::path& file) {
-  std::filesystem::path directory = file.parent_path();
-  if (directory.empty()) directory = ".";
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw_io(directory, "open");
-  const auto close_it = gsl::finally([fd] { ::close(fd); });
-  if (::fsync(fd) != 0) throw_io(directory, "sync");
+void write_synced(platform::FileSystem& files, const std::filesystem::path& path,
+                  std::string_view text) {
+  // Left by a command that was killed.
+  if (files.exists(path)) files.remove(path);
+  const auto file = files.create(path);
+  file->write_at(0, std::as_bytes(std::span(text)));
+  file->sync();
 }
 
 }  // namespace
@@ -100,7 +89,7 @@ std::optional<Anchor> anchor_to_require(const GlobalOptions& options) {
   if (!file) {
     const bool missing = !std::filesystem::exists(options.anchor_file);
     if (missing && options.update_anchor) return std::nullopt;
-    if (!missing) throw_io(options.anchor_file, "read");
+    if (!missing) throw_io(options.anchor_file, "read", {errno, std::generic_category()});
     throw UsageError(
         fmt::format("there is no anchor file {}; restore it, or begin one with --update-anchor",
                     options.anchor_file));
@@ -113,9 +102,12 @@ std::optional<Anchor> anchor_to_require(const GlobalOptions& options) {
 void save_anchor(const std::filesystem::path& file, const Anchor& anchor) {
   std::filesystem::path next = file;
   next += ".new";
-  write_synced(next, format_anchor(anchor));
-  if (::rename(next.c_str(), file.c_str()) != 0) throw_io(file, "replace");
-  sync_directory_of(file);
+  platform::FileSystem& files = platform::native_platform().files();
+  write_synced(files, next, format_anchor(anchor));
+  std::error_code code;
+  std::filesystem::rename(next, file, code);  // which replaces, unlike the engine's
+  if (code) throw_io(file, "replace", code);
+  files.sync_directory(file.parent_path());
 }
 
 }  // namespace coffer::tools

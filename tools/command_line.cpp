@@ -2,10 +2,11 @@
 
 #include <coffer/store.hpp>
 
-#include <csignal>
+#include <algorithm>
 
 #include "tools/commands.hpp"
 #include "tools/option_forms.hpp"
+#include "tools/system/streams.hpp"
 
 namespace coffer::tools {
 namespace {
@@ -71,8 +72,7 @@ int carry_out(const Invocation& invocation) {
     return static_cast<int>(invocation.action());
   } catch (const OutputClosed&) {
     // Every transaction and the store have ended by now.
-    std::signal(SIGPIPE, SIG_DFL);
-    std::raise(SIGPIPE);
+    streams::end_by_closed_pipe();
     return static_cast<int>(ExitCode::io);
   } catch (...) {
     return static_cast<int>(report_current_exception());
@@ -93,7 +93,7 @@ void add_all_commands(CLI::App& app, Invocation& invocation) {
   add_completion_command(app, invocation);
 }
 
-int run(int argc, char** argv) {
+int run(std::vector<std::string> words) {
   try {
     Invocation invocation;
     CLI::App app("Coffer: an encrypted, transactional store of ordered keys and values", "coffer");
@@ -104,7 +104,8 @@ int run(int argc, char** argv) {
     add_global_options(app, invocation.global);
     add_all_commands(app, invocation);
     try {
-      app.parse(argc, argv);
+      std::ranges::reverse(words);  // the parser takes them from the back
+      app.parse(std::move(words));
     } catch (const CLI::Success& help) {
       return app.exit(help);
     } catch (const CLI::ParseError& error) {

@@ -5,6 +5,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <string>
+#include <vector>
+
 #include "tools/global_options.hpp"
 
 namespace coffer::tools {
@@ -21,7 +24,8 @@ void add_completion_command(CLI::App& app, Invocation& invocation);
 
 void add_all_commands(CLI::App& app, Invocation& invocation);
 
-/// Parses a command line and carries it out.  Never throws; the result is the process's exit code.
-[[nodiscard]] int run(int argc, char** argv);
+/// Parses a command line's words (in UTF-8, without the program's name) and carries it out.  Never throws; the
+/// result is the process's exit code.
+[[nodiscard]] int run(std::vector<std::string> words);
 
 }  // namespace coffer::tools

@@ -2,9 +2,7 @@
 
 #include <coffer/error.hpp>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <gsl/gsl>
@@ -16,6 +14,7 @@
 #include "tools/output.hpp"
 #include "tools/record_output.hpp"
 #include "tools/session.hpp"
+#include "tools/system/streams.hpp"
 #include "tools/text_form.hpp"
 
 namespace coffer::tools {
@@ -41,11 +40,10 @@ struct Entry {
 std::size_t read_chunk(int fd, std::span<std::byte> chunk) {
   std::size_t size = 0;
   while (size < chunk.size()) {
-    const ssize_t count = ::read(fd, chunk.data() + size, chunk.size() - size);
+    const std::ptrdiff_t count = streams::read_some(fd, chunk.subspan(size));
     if (count == 0) break;
     if (count < 0) {
       const int code = errno;
-      if (code == EINTR) continue;
       throw IoError(fmt::format("cannot read the value: {}; nothing was changed, give it again",
                                 std::generic_category().message(code)),
                     "read", {}, code);
@@ -72,17 +70,17 @@ void put_from(int fd, Session& session, Tree& tree, Bytes key) {
 
 void put_value(Entry& entry, Session& session, Tree& tree, Bytes key) {
   if (!entry.file.empty()) {
-    const int fd = ::open(entry.file.c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = streams::open_to_read(entry.file);
     if (fd < 0) {
       const int code = errno;
       throw IoError(fmt::format("cannot open {}: {}; name a file that can be read", entry.file,
                                 std::generic_category().message(code)),
                     "open", entry.file, code);
     }
-    const auto close_it = gsl::finally([fd] { ::close(fd); });
+    const auto close_it = gsl::finally([fd] { streams::close(fd); });
     put_from(fd, session, tree, key);
   } else if (entry.value.text == "-") {
-    put_from(STDIN_FILENO, session, tree, key);
+    put_from(streams::kInput, session, tree, key);
   } else {
     tree.put(key, entry.value.text);
   }

@@ -2,10 +2,10 @@
 
 #include <coffer/error.hpp>
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <new>
+
+#include "tools/system/streams.hpp"
 
 namespace coffer::tools {
 
@@ -17,8 +17,7 @@ void print_error(std::string_view message) {
     line += (code < 0x20 || code == 0x7f) ? ' ' : c;
   }
   line += '\n';
-  // One system call, so that lines of several commands in a pipe do not mix.
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  streams::say(line);
 }
 
 ExitCode report_current_exception() {

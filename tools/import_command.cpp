@@ -9,10 +9,7 @@
 
 #include <coffer/error.hpp>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -27,6 +24,7 @@
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
 #include "tools/session.hpp"
+#include "tools/system/streams.hpp"
 #include "tools/text_form.hpp"
 
 namespace coffer::tools {
@@ -63,32 +61,25 @@ void settle(ImportRequest& request) {
 class InputFile {
  public:
   explicit InputFile(const std::string& name) : name_(name == "-" ? "standard input" : name) {
-    fd_ = name == "-" ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+    fd_ = name == "-" ? streams::kInput : streams::open_to_read(name);
     if (fd_ < 0) raise("open");
   }
   ~InputFile() {
-    if (fd_ != STDIN_FILENO) ::close(fd_);
+    if (fd_ != streams::kInput) streams::close(fd_);
   }
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
   [[nodiscard]] const std::string& name() const { return name_; }
   /// Where reading began, if one can go back there.
-  [[nodiscard]] std::optional<off_t> position() const {
-    struct stat status = {};
-    if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
-    const off_t position = ::lseek(fd_, 0, SEEK_CUR);
-    return position < 0 ? std::nullopt : std::optional(position);
-  }
-  void go_back(off_t position) const {
-    if (::lseek(fd_, position, SEEK_SET) < 0) raise("go back in");
+  [[nodiscard]] std::optional<std::int64_t> position() const { return streams::position(fd_); }
+  void go_back(std::int64_t position) const {
+    if (!streams::go_to(fd_, position)) raise("go back in");
   }
   [[nodiscard]] std::size_t read(std::span<std::byte> out) const {
-    while (true) {
-      const ssize_t count = ::read(fd_, out.data(), out.size());
-      if (count >= 0) return static_cast<std::size_t>(count);
-      if (errno != EINTR) raise("read");
-    }
+    const std::ptrdiff_t count = streams::read_some(fd_, out);
+    if (count < 0) raise("read");
+    return static_cast<std::size_t>(count);
   }
 
  private:

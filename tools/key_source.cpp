@@ -1,10 +1,9 @@
 #include "tools/key_source.hpp"
 
-#include <unistd.h>
-
 #include <cstdlib>
 
 #include "tools/passphrase_prompt.hpp"
+#include "tools/system/streams.hpp"
 
 namespace coffer::tools {
 namespace {
@@ -85,7 +84,7 @@ Key obtain_key(const GlobalOptions& options, KeyUse use) {
   if (const char* file = std::getenv("COFFER_KEY_FILE"); file != nullptr && *file != '\0') {
     return Key::from_file(file, making);
   }
-  if (::isatty(STDIN_FILENO) != 1) {
+  if (!streams::is_terminal(streams::kInput)) {
     throw UsageError(
         "no key given; use --key-file FILE, --key-exec COMMAND, --passphrase-file FILE or the "
         "environment's COFFER_KEY_FILE (--unencrypted for a store that was created so)");

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <sodium.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "tools/system/streams.hpp"
 #include "tools/text_form.hpp"
 
 namespace coffer::tools {
@@ -19,10 +19,9 @@ namespace {
 
 void write_all(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t count = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+    const std::ptrdiff_t count = streams::write_some(streams::kOutput, bytes);
     if (count < 0) {
       const int code = errno;
-      if (code == EINTR) continue;
       if (code == EPIPE) throw OutputClosed();
       throw IoError(fmt::format("cannot write standard output: {}; make room or send it elsewhere",
                                 std::generic_category().message(code)),

@@ -1,25 +1,21 @@
 #include "tools/progress.hpp"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string_view>
+
+#include "tools/system/streams.hpp"
 
 namespace coffer::tools {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval{250};
 
-void show(std::string_view text) {
-  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
-}
-
 }  // namespace
 
 Progress::Progress(std::function<std::string()> text) : text_(std::move(text)) {
-  if (::isatty(STDERR_FILENO) != 1) return;
+  if (!streams::is_terminal(streams::kError)) return;
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -27,7 +23,7 @@ Progress::~Progress() {
   if (!thread_.joinable()) return;
   thread_.request_stop();
   thread_.join();
-  show("\r\033[K");
+  streams::say("\r\033[K");
 }
 
 void Progress::run(const std::stop_token& stop) {
@@ -37,7 +33,7 @@ void Progress::run(const std::stop_token& stop) {
   while (!wake.wait_for(lock, stop, kInterval, [&stop] { return stop.stop_requested(); })) {
     if (stop.stop_requested()) return;
     try {
-      show("\r\033[K" + text_());
+      streams::say("\r\033[K" + text_());
     } catch (...) {
       return;  // Progress is a courtesy; the step itself reports what is wrong.
     }

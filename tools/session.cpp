@@ -1,9 +1,8 @@
 #include "tools/session.hpp"
 
-#include <csignal>
-
 #include "tools/anchor_file.hpp"
 #include "tools/key_source.hpp"
+#include "tools/system/streams.hpp"
 
 namespace coffer::tools {
 namespace {
@@ -20,13 +19,6 @@ Options store_options(const GlobalOptions& options, Access access) {
   return result;
 }
 
-// A writer that standard output's reader abandons must still end its transaction and close its
-// store, so a write to a closed pipe is to be an error (OutputClosed), not the end of the process.
-// Not earlier than here: a key command would inherit the setting.
-void ignore_closed_pipes() {
-  std::signal(SIGPIPE, SIG_IGN);
-}
-
 void check_path(const std::filesystem::path& path) {
   if (path.empty()) throw UsageError("STORE is empty; name the store's directory");
 }
@@ -36,12 +28,15 @@ Store open_store(const GlobalOptions& options, const std::filesystem::path& path
   check_key_options(options);
   Options opening = store_options(options, access);
   opening.anchor = anchor_to_require(options);
+  // A writer that standard output's reader abandons must still end its transaction and close its
+  // store, so a write to a closed pipe is to be an error (OutputClosed), not the end of the process.
+  // Not earlier than here: a key command would inherit the setting.
   if (options.unencrypted) {
-    ignore_closed_pipes();
+    streams::ignore_closed_pipes();
     return Store::open_unencrypted(path, opening);
   }
   const Key key = obtain_key(options, KeyUse::open_store);
-  ignore_closed_pipes();
+  streams::ignore_closed_pipes();
   return Store::open(path, key, opening);
 }
 

@@ -37,11 +37,13 @@ DWORD access_of(OpenMode mode) {
 
 template <class Information>
 ErrorCode ask(HANDLE handle, FILE_INFO_BY_HANDLE_CLASS which, Information& answer) {
-  return ::GetFileInformationByHandleEx(handle, which, &answer, sizeof answer) != 0 ? kSuccess : last_error();
+  return ::GetFileInformationByHandleEx(handle, which, &answer, sizeof answer) != 0 ? kSuccess
+                                                                                    : last_error();
 }
 template <class Information>
 ErrorCode tell(HANDLE handle, FILE_INFO_BY_HANDLE_CLASS which, Information what) {
-  return ::SetFileInformationByHandle(handle, which, &what, sizeof what) != 0 ? kSuccess : last_error();
+  return ::SetFileInformationByHandle(handle, which, &what, sizeof what) != 0 ? kSuccess
+                                                                              : last_error();
 }
 
 LARGE_INTEGER large(std::uint64_t number) {
@@ -53,29 +55,33 @@ LARGE_INTEGER large(std::uint64_t number) {
 /// IoError when it is no regular file.
 void require_regular(HANDLE handle, const Path& path) {
   const auto refuse = [&] {
-    throw IoError(fmt::format("cannot use '{}': it is not a regular file", path.string()), "open", path,
-                  ERROR_INVALID_PARAMETER);
+    throw IoError(fmt::format("cannot use '{}': it is not a regular file", path.string()), "open",
+                  path, ERROR_INVALID_PARAMETER);
   };
   if (::GetFileType(handle) != FILE_TYPE_DISK) refuse();
   FILE_ATTRIBUTE_TAG_INFO tag{};
-  if (ask(handle, FileAttributeTagInfo, tag) != kSuccess) return;  // the file system has no such things
+  if (ask(handle, FileAttributeTagInfo, tag) != kSuccess)
+    return;  // the file system has no such things
   if ((tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0) refuse();
   // Other reparse points (files kept in a cloud, deduplicated ones) are files all the same.
-  if ((tag.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 && IsReparseTagNameSurrogate(tag.ReparseTag)) {
+  if ((tag.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 &&
+      IsReparseTagNameSurrogate(tag.ReparseTag)) {
     refuse();
   }
 }
 
 FileIdentity identity_of(HANDLE handle, const Path& path) {
   BY_HANDLE_FILE_INFORMATION information{};
-  if (::GetFileInformationByHandle(handle, &information) == 0) raise("identify", path, last_error());
+  if (::GetFileInformationByHandle(handle, &information) == 0)
+    raise("identify", path, last_error());
   return {information.dwVolumeSerialNumber,
           (std::uint64_t{information.nFileIndexHigh} << 32) | information.nFileIndexLow};
 }
 
-Handle open_handle(const Path& path, DWORD access, DWORD share, DWORD disposition, const char* operation) {
-  Handle handle(::CreateFileW(native_path(path).c_str(), access, share, owner_only_file(), disposition, kFlags,
-                              nullptr));
+Handle open_handle(const Path& path, DWORD access, DWORD share, DWORD disposition,
+                   const char* operation) {
+  Handle handle(::CreateFileW(native_path(path).c_str(), access, share, owner_only_file(),
+                              disposition, kFlags, nullptr));
   if (!handle.valid()) raise(operation, path, last_error());
   require_regular(handle.get(), path);
   return handle;
@@ -95,7 +101,8 @@ class WindowsFile final : public File {
     return state_->read_at(offset, out);
   }
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes) override;
-  void write_vector_at(std::uint64_t offset, std::span<const std::span<const std::byte>> runs) override;
+  void write_vector_at(std::uint64_t offset,
+                       std::span<const std::span<const std::byte>> runs) override;
   void sync() override;
   // NTFS offers a sync of the data alone only to what calls NtFlushBuffersFileEx, which is not documented for
   // programs.
@@ -108,6 +115,8 @@ class WindowsFile final : public File {
   }
 
  private:
+  void extend_with_zeros(std::uint64_t old_size, std::uint64_t end);
+
   const std::shared_ptr<OpenFile> state_;
   const OpenMode mode_;
   const FileIdentity identity_;
@@ -123,15 +132,16 @@ void WindowsFile::write_at(std::uint64_t offset, std::span<const std::byte> byte
     DWORD put = 0;
     const bool written = ::WriteFile(state_->handle(), bytes.data() + done, now, &put, &at) != 0;
     if (!written || put == 0) {
-      raise(fmt::format("write {} bytes at offset {} of", bytes.size() - done, offset + done), path(),
-            written ? ERROR_WRITE_FAULT : last_error());
+      raise(fmt::format("write {} bytes at offset {} of", bytes.size() - done, offset + done),
+            path(), written ? ERROR_WRITE_FAULT : last_error());
     }
     done += put;
   }
 }
 
 // WriteFileGather wants unbuffered files.  What is written here is sealed, so it may be gathered in plain memory.
-void WindowsFile::write_vector_at(std::uint64_t offset, std::span<const std::span<const std::byte>> runs) {
+void WindowsFile::write_vector_at(std::uint64_t offset,
+                                  std::span<const std::span<const std::byte>> runs) {
   std::vector<std::byte> gathered;
   gathered.reserve(kGatherBytes);
   const auto flush = [&] {
@@ -152,7 +162,8 @@ void WindowsFile::write_vector_at(std::uint64_t offset, std::span<const std::spa
 }
 
 void WindowsFile::sync() {
-  if (mode_ == OpenMode::read_only) return;  // FlushFileBuffers wants write access; nothing is ours to flush
+  if (mode_ == OpenMode::read_only)
+    return;  // FlushFileBuffers wants write access; nothing is ours to flush
   state_->unsynced.sync_begins();
   const bool flushed = ::FlushFileBuffers(state_->handle()) != 0;
   const ErrorCode code = flushed ? kSuccess : last_error();
@@ -170,20 +181,40 @@ void WindowsFile::allocate(std::uint64_t offset, std::uint64_t length) {
   if (const auto code = ask(state_->handle(), FileStandardInfo, now)) refuse(code);
   // Clusters first: when there are none the size stays as it was.  A smaller allocation would cut the file.
   if (static_cast<std::uint64_t>(now.AllocationSize.QuadPart) < end) {
-    if (const auto code = tell(state_->handle(), FileAllocationInfo, FILE_ALLOCATION_INFO{large(end)})) {
-      refuse(code);
+    const auto code = tell(state_->handle(), FileAllocationInfo, FILE_ALLOCATION_INFO{large(end)});
+    // What the file system cannot reserve (nor Wine) is written instead.
+    if (code == ERROR_CALL_NOT_IMPLEMENTED || code == ERROR_NOT_SUPPORTED ||
+        code == ERROR_INVALID_FUNCTION) {
+      extend_with_zeros(static_cast<std::uint64_t>(now.EndOfFile.QuadPart), end);
+      return;
     }
+    if (code != kSuccess) refuse(code);
   }
   if (static_cast<std::uint64_t>(now.EndOfFile.QuadPart) < end) {
-    if (const auto code = tell(state_->handle(), FileEndOfFileInfo, FILE_END_OF_FILE_INFO{large(end)})) {
-      refuse(code);
+    const auto code = tell(state_->handle(), FileEndOfFileInfo, FILE_END_OF_FILE_INFO{large(end)});
+    if (code != kSuccess) refuse(code);
+  }
+}
+
+// Behind the end of the file only, where nobody has data.
+void WindowsFile::extend_with_zeros(std::uint64_t old_size, std::uint64_t end) {
+  static constexpr std::array<std::byte, 64 * 1024> kZeros{};
+  try {
+    for (std::uint64_t at = old_size; at < end;) {
+      const auto step = std::min<std::uint64_t>(kZeros.size(), end - at);
+      write_at(at, std::span(kZeros).first(step));
+      at += step;
     }
+  } catch (const NoSpace&) {
+    truncate(old_size);
+    throw;
   }
 }
 
 void WindowsFile::truncate(std::uint64_t size) {
   state_->without_views([&] {
-    if (const auto code = tell(state_->handle(), FileEndOfFileInfo, FILE_END_OF_FILE_INFO{large(size)})) {
+    if (const auto code =
+            tell(state_->handle(), FileEndOfFileInfo, FILE_END_OF_FILE_INFO{large(size)})) {
       raise(fmt::format("set the size to {} bytes of", size), path(), code);
     }
   });
@@ -198,10 +229,10 @@ void WindowsFile::punch(std::uint64_t offset, std::uint64_t length) {
   FILE_ZERO_DATA_INFORMATION zeros{};
   zeros.FileOffset = large(offset);
   zeros.BeyondFinalZero = large(end);
-  if (::DeviceIoControl(state_->handle(), FSCTL_SET_SPARSE, &sparse, sizeof sparse, nullptr, 0, &returned,
-                        nullptr) == 0 ||
-      ::DeviceIoControl(state_->handle(), FSCTL_SET_ZERO_DATA, &zeros, sizeof zeros, nullptr, 0, &returned,
-                        nullptr) == 0) {
+  if (::DeviceIoControl(state_->handle(), FSCTL_SET_SPARSE, &sparse, sizeof sparse, nullptr, 0,
+                        &returned, nullptr) == 0 ||
+      ::DeviceIoControl(state_->handle(), FSCTL_SET_ZERO_DATA, &zeros, sizeof zeros, nullptr, 0,
+                        &returned, nullptr) == 0) {
     const ErrorCode code = last_error();
     if (code != ERROR_INVALID_FUNCTION && code != ERROR_NOT_SUPPORTED) {
       raise(fmt::format("give back {} bytes at offset {} of", length, offset), path(), code);
@@ -212,8 +243,8 @@ void WindowsFile::punch(std::uint64_t offset, std::uint64_t length) {
 }  // namespace
 
 std::unique_ptr<File> open_file(const Path& path, OpenMode mode) {
-  return std::make_unique<WindowsFile>(open_handle(path, access_of(mode), kShareAll, OPEN_EXISTING, "open"), path,
-                                       mode);
+  return std::make_unique<WindowsFile>(
+      open_handle(path, access_of(mode), kShareAll, OPEN_EXISTING, "open"), path, mode);
 }
 
 std::unique_ptr<File> create_file(const Path& path) {
@@ -230,7 +261,8 @@ Handle open_to_lock(const Path& path, bool shared) {
     return open_handle(path, access_of(OpenMode::read_write), kShare, OPEN_ALWAYS, operation);
   } catch (const IoError& refused) {
     // A shared lock needs no more than to read: a store on a read-only medium can still be read.
-    const bool read_only = refused.code() == ERROR_ACCESS_DENIED || refused.code() == ERROR_WRITE_PROTECT;
+    const bool read_only =
+        refused.code() == ERROR_ACCESS_DENIED || refused.code() == ERROR_WRITE_PROTECT;
     if (!shared || !read_only) throw;
   }
   return open_handle(path, access_of(OpenMode::read_only), kShare, OPEN_EXISTING, operation);

@@ -29,7 +29,8 @@ Path directory_or_here(const Path& path) {
 /// INVALID_FILE_ATTRIBUTES when there is nothing of that name.
 DWORD attributes_of(const Path& path) {
   const DWORD attributes = ::GetFileAttributesW(native_path(path).c_str());
-  if (attributes == INVALID_FILE_ATTRIBUTES && !is_absence(last_error())) raise("look for", path, last_error());
+  if (attributes == INVALID_FILE_ATTRIBUTES && !is_absence(last_error()))
+    raise("look for", path, last_error());
   return attributes;
 }
 
@@ -41,10 +42,14 @@ class WindowsFileSystem final : public FileSystem {
     map_granularity_bytes_ = info.dwAllocationGranularity;
   }
 
-  std::unique_ptr<File> open(const Path& path, OpenMode mode) override { return open_file(path, mode); }
+  std::unique_ptr<File> open(const Path& path, OpenMode mode) override {
+    return open_file(path, mode);
+  }
   std::unique_ptr<File> create(const Path& path) override { return create_file(path); }
 
-  bool exists(const Path& path) const override { return attributes_of(path) != INVALID_FILE_ATTRIBUTES; }
+  bool exists(const Path& path) const override {
+    return attributes_of(path) != INVALID_FILE_ATTRIBUTES;
+  }
   bool is_directory(const Path& path) const override {
     const DWORD attributes = attributes_of(directory_or_here(path));
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
@@ -59,11 +64,13 @@ class WindowsFileSystem final : public FileSystem {
   }
 
   void rename(const Path& from, const Path& to) override {
-    if (::MoveFileExW(native_path(from).c_str(), native_path(to).c_str(), MOVEFILE_WRITE_THROUGH) != 0) return;
+    if (::MoveFileExW(native_path(from).c_str(), native_path(to).c_str(), MOVEFILE_WRITE_THROUGH) !=
+        0)
+      return;
     const ErrorCode code = last_error();
     if (code == ERROR_ALREADY_EXISTS || code == ERROR_FILE_EXISTS) {
-      throw InvalidArgument(
-          fmt::format("cannot rename '{}' to '{}': that name is taken", from.string(), to.string()));
+      throw InvalidArgument(fmt::format("cannot rename '{}' to '{}': that name is taken",
+                                        from.string(), to.string()));
     }
     raise(fmt::format("rename to '{}' the file", to.string()), from, code);
   }
@@ -72,7 +79,8 @@ class WindowsFileSystem final : public FileSystem {
     if (::DeleteFileW(native_path(path).c_str()) == 0) raise("remove", path, last_error());
   }
   void remove_directory(const Path& path) override {
-    if (::RemoveDirectoryW(native_path(path).c_str()) == 0) raise("remove the directory", path, last_error());
+    if (::RemoveDirectoryW(native_path(path).c_str()) == 0)
+      raise("remove the directory", path, last_error());
   }
 
   void sync_directory(const Path& directory) override;
@@ -86,7 +94,9 @@ class WindowsFileSystem final : public FileSystem {
     return available.QuadPart;
   }
 
-  std::unique_ptr<FileLock> lock(const Path& path, bool shared) override { return lock_file(path, shared); }
+  std::unique_ptr<FileLock> lock(const Path& path, bool shared) override {
+    return lock_file(path, shared);
+  }
   std::uint64_t map_granularity_bytes() const override { return map_granularity_bytes_; }
 
  private:
@@ -96,7 +106,8 @@ class WindowsFileSystem final : public FileSystem {
 std::vector<std::string> WindowsFileSystem::list(const Path& directory) const {
   std::vector<std::string> names;
   WIN32_FIND_DATAW found{};
-  const HANDLE search = ::FindFirstFileW(native_path(directory_or_here(directory) / "*").c_str(), &found);
+  const HANDLE search =
+      ::FindFirstFileW(native_path(directory_or_here(directory) / "*").c_str(), &found);
   if (search == INVALID_HANDLE_VALUE) raise("list the directory", directory, last_error());
   const auto end = gsl::finally([&] { ::FindClose(search); });
   do {
@@ -110,9 +121,10 @@ std::vector<std::string> WindowsFileSystem::list(const Path& directory) const {
 
 void WindowsFileSystem::sync_directory(const Path& directory) {
   // Directories are opened with FILE_FLAG_BACKUP_SEMANTICS; FlushFileBuffers wants write access.
-  const Handle handle(::CreateFileW(native_path(directory_or_here(directory)).c_str(), GENERIC_READ | GENERIC_WRITE,
-                                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr, OPEN_EXISTING,
-                                    FILE_FLAG_BACKUP_SEMANTICS, nullptr));
+  const Handle handle(::CreateFileW(native_path(directory_or_here(directory)).c_str(),
+                                    GENERIC_READ | GENERIC_WRITE,
+                                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+                                    OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr));
   if (!handle.valid()) {
     const ErrorCode code = last_error();
     if (code == ERROR_ACCESS_DENIED && is_directory(directory)) return;
@@ -123,8 +135,10 @@ void WindowsFileSystem::sync_directory(const Path& directory) {
     case ERROR_INVALID_FUNCTION:
     case ERROR_INVALID_HANDLE:
     case ERROR_NOT_SUPPORTED:
-    case ERROR_ACCESS_DENIED: return;
-    default: raise("sync the directory", directory, code);
+    case ERROR_ACCESS_DENIED:
+      return;
+    default:
+      raise("sync the directory", directory, code);
   }
 }
 

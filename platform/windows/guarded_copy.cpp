@@ -55,7 +55,8 @@ LONG CALLBACK on_exception(EXCEPTION_POINTERS* what) {
   // Wine reports the pages behind a file's end as an access violation.
   const bool unreadable = record.ExceptionCode == static_cast<DWORD>(EXCEPTION_IN_PAGE_ERROR) ||
                           record.ExceptionCode == static_cast<DWORD>(EXCEPTION_ACCESS_VIOLATION);
-  if (!ours || !unreadable || record.NumberParameters < 2 || record.ExceptionInformation[0] != kWasReading) {
+  if (!ours || !unreadable || record.NumberParameters < 2 ||
+      record.ExceptionInformation[0] != kWasReading) {
     return EXCEPTION_CONTINUE_SEARCH;
   }
   context.Rip = reinterpret_cast<DWORD64>(coffer_guarded_copy_resume);

@@ -41,9 +41,10 @@ std::unique_ptr<FileLock> lock_file(const Path& path, bool shared) {
   if (::LockFileEx(handle.get(), flags, 0, 1, 0, &at) == 0) {
     const ErrorCode code = last_error();
     if (code == ERROR_LOCK_VIOLATION || code == ERROR_IO_PENDING) {
-      throw Busy(fmt::format("'{}' is locked by this process or another; close the store there or wait, then open "
-                             "it again",
-                             path.string()));
+      throw Busy(fmt::format(
+          "'{}' is locked by this process or another; close the store there or wait, then open "
+          "it again",
+          path.string()));
     }
     raise("lock", path, code);
   }

@@ -29,8 +29,8 @@ enum class PageState : std::uint8_t { unused, locked, unlocked };
 
 class WindowsRegion final : public LockableRegion {
  public:
-  WindowsRegion(MemoryCalls& calls, WorkingSet& working_set, std::uint64_t length, LockPolicy policy,
-                std::string purpose, bool excluded_from_dumps);
+  WindowsRegion(MemoryCalls& calls, WorkingSet& working_set, std::uint64_t length,
+                LockPolicy policy, std::string purpose, bool excluded_from_dumps);
   ~WindowsRegion() override;
   WindowsRegion(const WindowsRegion&) = delete;
   WindowsRegion& operator=(const WindowsRegion&) = delete;
@@ -72,8 +72,9 @@ WindowsRegion::WindowsRegion(MemoryCalls& calls, WorkingSet& working_set, std::u
   if (reserved_.empty()) {
     const std::string operation =
         fmt::format("reserve address space ({} bytes for {}) from", whole, purpose_);
-    throw IoError(fmt::format("cannot {} 'memory': {} (error {})", operation, calls_.text_of(code), code),
-                  operation, Path("memory"), static_cast<int>(code));
+    throw IoError(
+        fmt::format("cannot {} 'memory': {} (error {})", operation, calls_.text_of(code), code),
+        operation, Path("memory"), static_cast<int>(code));
   }
   usable_ = reserved_.subspan(page_, page_count * page_);
   if (excluded_) static_cast<void>(calls_.exclude_from_reports(reserved_));

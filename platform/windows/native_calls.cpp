@@ -40,7 +40,8 @@ class NativeMemoryCalls final : public MemoryCalls {
   void free(std::span<std::byte> whole) override { ::VirtualFree(whole.data(), 0, MEM_RELEASE); }
 
   ErrorCode commit(std::span<std::byte> range) override {
-    return answer(::VirtualAlloc(range.data(), range.size(), MEM_COMMIT, PAGE_READWRITE) != nullptr);
+    return answer(::VirtualAlloc(range.data(), range.size(), MEM_COMMIT, PAGE_READWRITE) !=
+                  nullptr);
   }
   ErrorCode decommit(std::span<std::byte> range) override {
     return answer(::VirtualFree(range.data(), range.size(), MEM_DECOMMIT));

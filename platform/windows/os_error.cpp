@@ -17,8 +17,8 @@ constexpr ErrorCode kDiskQuotaExceeded = 1295;
 constexpr std::size_t kPlainPathMax = 247;
 
 bool no_space(ErrorCode code) {
-  return code == ERROR_DISK_FULL || code == ERROR_HANDLE_DISK_FULL ||
-         code == kDiskQuotaExceeded || code == ERROR_FILE_TOO_LARGE;
+  return code == ERROR_DISK_FULL || code == ERROR_HANDLE_DISK_FULL || code == kDiskQuotaExceeded ||
+         code == ERROR_FILE_TOO_LARGE;
 }
 
 }  // namespace
@@ -29,9 +29,9 @@ ErrorCode last_error() noexcept {
 
 std::string text_of(ErrorCode code) {
   wchar_t text[512];
-  const DWORD length =
-      ::FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK,
-                       nullptr, code, 0, text, static_cast<DWORD>(std::size(text)), nullptr);
+  const DWORD length = ::FormatMessageW(
+      FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK,
+      nullptr, code, 0, text, static_cast<DWORD>(std::size(text)), nullptr);
   std::wstring_view line(text, length);
   while (!line.empty() && (line.back() == L' ' || line.back() == L'.')) line.remove_suffix(1);
   if (line.empty()) return "unknown error";
@@ -40,12 +40,14 @@ std::string text_of(ErrorCode code) {
 
 void raise(const std::string& operation, const Path& path, ErrorCode code) {
   if (no_space(code)) {
-    throw NoSpace(fmt::format("cannot {} '{}': {} (error {}); free space on its volume, or raise the quota, "
-                              "and repeat the operation",
-                              operation, path.string(), text_of(code), code));
+    throw NoSpace(
+        fmt::format("cannot {} '{}': {} (error {}); free space on its volume, or raise the quota, "
+                    "and repeat the operation",
+                    operation, path.string(), text_of(code), code));
   }
-  throw IoError(fmt::format("cannot {} '{}': {} (error {})", operation, path.string(), text_of(code), code),
-                operation, path, static_cast<int>(code));
+  throw IoError(
+      fmt::format("cannot {} '{}': {} (error {})", operation, path.string(), text_of(code), code),
+      operation, path, static_cast<int>(code));
 }
 
 std::wstring native_path(const Path& path) {

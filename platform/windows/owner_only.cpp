@@ -12,7 +12,8 @@ SECURITY_ATTRIBUTES* attributes_of(const wchar_t* text) {
   static SECURITY_ATTRIBUTES pool[2];
   static int used = 0;
   PSECURITY_DESCRIPTOR descriptor = nullptr;
-  if (::ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &descriptor, nullptr) == 0) {
+  if (::ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &descriptor,
+                                                             nullptr) == 0) {
     return nullptr;
   }
   SECURITY_ATTRIBUTES& made = pool[used++];
@@ -23,7 +24,8 @@ SECURITY_ATTRIBUTES* attributes_of(const wchar_t* text) {
 }  // namespace
 
 SECURITY_ATTRIBUTES* owner_only_file() {
-  static SECURITY_ATTRIBUTES* const made = attributes_of(L"D:P(A;;FA;;;OW)(A;;FA;;;SY)(A;;FA;;;BA)");
+  static SECURITY_ATTRIBUTES* const made =
+      attributes_of(L"D:P(A;;FA;;;OW)(A;;FA;;;SY)(A;;FA;;;BA)");
   return made;
 }
 SECURITY_ATTRIBUTES* owner_only_directory() {

@@ -36,7 +36,8 @@ class WindowsEntropy final : public Entropy {
       const NTSTATUS status =
           ::BCryptGenRandom(nullptr, reinterpret_cast<PUCHAR>(out.data()), static_cast<ULONG>(now),
                             BCRYPT_USE_SYSTEM_PREFERRED_RNG);
-      if (status < 0) raise("draw random bytes from", Path("the system's generator"), ERROR_GEN_FAILURE);
+      if (status < 0)
+        raise("draw random bytes from", Path("the system's generator"), ERROR_GEN_FAILURE);
       out = out.subspan(now);
     }
   }

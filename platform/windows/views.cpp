@@ -67,12 +67,14 @@ std::size_t OpenFile::read_at(std::uint64_t offset, std::span<std::byte> out) co
   std::size_t done = 0;
   while (done < out.size()) {
     OVERLAPPED at = position_of(offset + done);
-    const auto want = static_cast<DWORD>(std::min<std::size_t>(out.size() - done, kLargestTransfer));
+    const auto want =
+        static_cast<DWORD>(std::min<std::size_t>(out.size() - done, kLargestTransfer));
     DWORD got = 0;
     if (::ReadFile(handle(), out.data() + done, want, &got, &at) == 0) {
       const ErrorCode code = last_error();
       if (code == ERROR_HANDLE_EOF) break;
-      raise(fmt::format("read {} bytes at offset {} of", out.size() - done, offset + done), path_, code);
+      raise(fmt::format("read {} bytes at offset {} of", out.size() - done, offset + done), path_,
+            code);
     }
     if (got == 0) break;
     done += got;
@@ -80,7 +82,8 @@ std::size_t OpenFile::read_at(std::uint64_t offset, std::span<std::byte> out) co
   return done;
 }
 
-WindowsMapping::WindowsMapping(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint64_t length)
+WindowsMapping::WindowsMapping(std::shared_ptr<OpenFile> file, std::uint64_t offset,
+                               std::uint64_t length)
     : file_(std::move(file)), file_offset_(offset), length_(length) {
   Expects(length > 0);
   const std::lock_guard guard(file_->views_);
@@ -92,20 +95,23 @@ WindowsMapping::~WindowsMapping() {
   std::erase(file_->windows_, this);
 }
 
-void WindowsMapping::fail(std::uint64_t offset, std::size_t length, const char* why, ErrorCode code) const {
-  throw IoError(fmt::format("cannot read {} mapped bytes at offset {} of '{}': {}", length, file_offset_ + offset,
-                            file_->path().string(), why),
+void WindowsMapping::fail(std::uint64_t offset, std::size_t length, const char* why,
+                          ErrorCode code) const {
+  throw IoError(fmt::format("cannot read {} mapped bytes at offset {} of '{}': {}", length,
+                            file_offset_ + offset, file_->path().string(), why),
                 "read mapped", file_->path(), static_cast<int>(code));
 }
 
-WindowsMapping::Outcome WindowsMapping::copy_from_view(std::uint64_t offset, std::span<std::byte> out) const {
+WindowsMapping::Outcome WindowsMapping::copy_from_view(std::uint64_t offset,
+                                                       std::span<std::byte> out) const {
   const std::shared_lock guard(file_->views_);
   const auto holds = [&](const View& view) {
     return view.begin <= offset && offset + out.size() <= view.end();
   };
   const auto found = std::find_if(views_.begin(), views_.end(), holds);
   if (found == views_.end()) return Outcome::not_mapped;
-  const auto* from = static_cast<const std::byte*>(found->region.get_address()) + (offset - found->begin);
+  const auto* from =
+      static_cast<const std::byte*>(found->region.get_address()) + (offset - found->begin);
   return copy_guarded(out, from) ? Outcome::copied : Outcome::failed;
 }
 
@@ -121,9 +127,10 @@ bool WindowsMapping::map_up_to(std::uint64_t end) const {
   const std::uint64_t begin = mapped / granularity * granularity;
   try {
     views_.reserve(views_.size() + 1);
-    views_.push_back({begin, bip::mapped_region(BorrowedHandle(file_->handle()), bip::read_only,
-                                                gsl::narrow_cast<bip::offset_t>(file_offset_ + begin),
-                                                gsl::narrow_cast<std::size_t>(inside - begin))});
+    views_.push_back(
+        {begin, bip::mapped_region(BorrowedHandle(file_->handle()), bip::read_only,
+                                   gsl::narrow_cast<bip::offset_t>(file_offset_ + begin),
+                                   gsl::narrow_cast<std::size_t>(inside - begin))});
   } catch (const bip::interprocess_exception&) {
     return false;
   }
@@ -138,10 +145,12 @@ void WindowsMapping::copy_out(std::uint64_t offset, std::span<std::byte> out) co
   const std::uint64_t at = file_offset_ + offset;
   if (!file_->unsynced.overlaps(at, at + out.size())) {
     auto outcome = copy_from_view(offset, out);
-    if (outcome == Outcome::not_mapped && map_up_to(offset + out.size())) outcome = copy_from_view(offset, out);
+    if (outcome == Outcome::not_mapped && map_up_to(offset + out.size()))
+      outcome = copy_from_view(offset, out);
     if (outcome == Outcome::copied) return;
     if (outcome == Outcome::failed) {
-      fail(offset, out.size(), "the system cannot supply it (file truncated, or disk error)", ERROR_READ_FAULT);
+      fail(offset, out.size(), "the system cannot supply it (file truncated, or disk error)",
+           ERROR_READ_FAULT);
     }
   }
   if (file_->read_at(at, out) != out.size()) {

@@ -37,7 +37,9 @@ class Unsynced {
     std::uint64_t begin = UINT64_MAX;
     std::uint64_t end = 0;
     void add(const Range& other);
-    [[nodiscard]] bool overlaps(const Range& other) const { return other.begin < end && begin < other.end; }
+    [[nodiscard]] bool overlaps(const Range& other) const {
+      return other.begin < end && begin < other.end;
+    }
   };
   mutable std::mutex mutex_;
   Range written_;  ///< since the last sync began
@@ -66,7 +68,7 @@ class OpenFile {
   friend class WindowsMapping;
   const Handle handle_;
   const Path path_;
-  std::shared_mutex views_;  ///< shared: copying; exclusive: making and closing views
+  std::shared_mutex views_;               ///< shared: copying; exclusive: making and closing views
   std::vector<WindowsMapping*> windows_;  ///< under it
 };
 
@@ -92,7 +94,8 @@ class WindowsMapping final : public Mapping {
 
   Outcome copy_from_view(std::uint64_t offset, std::span<std::byte> out) const;
   bool map_up_to(std::uint64_t end) const;
-  [[noreturn]] void fail(std::uint64_t offset, std::size_t length, const char* why, ErrorCode code) const;
+  [[noreturn]] void fail(std::uint64_t offset, std::size_t length, const char* why,
+                         ErrorCode code) const;
 
   const std::shared_ptr<OpenFile> file_;
   const std::uint64_t file_offset_;

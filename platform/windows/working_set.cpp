@@ -23,10 +23,13 @@ std::string list_of(const std::vector<std::uint64_t>& sizes) {
 const char* remedy_of(const LockFailure& failure) {
   switch (failure.growth_code) {
     case kPrivilegeNotHeld:
-      return "give this account the right 'Increase a process working set' (secpol.msc, Local Policies, "
-             "User Rights Assignment: SeIncreaseWorkingSetPrivilege), sign in again and repeat the operation";
+      return "give this account the right 'Increase a process working set' (secpol.msc, Local "
+             "Policies, "
+             "User Rights Assignment: SeIncreaseWorkingSetPrivilege), sign in again and repeat the "
+             "operation";
     case kAccessDenied:
-      return "a job object or a security product limits this process's working set: raise the job's limit "
+      return "a job object or a security product limits this process's working set: raise the "
+             "job's limit "
              "(JOB_OBJECT_LIMIT_WORKINGSET) and repeat the operation";
     case kInvalidParameter:
     case kNotEnoughMemory:
@@ -34,10 +37,13 @@ const char* remedy_of(const LockFailure& failure) {
     case kNoSystemResources:
     case kCommitmentLimit:
     case kNotEnoughQuota:
-      return "the machine has not that much memory to spare: close other programs, or open the store with "
+      return "the machine has not that much memory to spare: close other programs, or open the "
+             "store with "
              "a smaller budget of locked memory";
-    case kSuccess: break;
-    default: return "repeat the operation, or open the store with a smaller budget of locked memory";
+    case kSuccess:
+      break;
+    default:
+      return "repeat the operation, or open the store with a smaller budget of locked memory";
   }
   if (failure.lock_code == kWorkingSetQuota) {
     return "other parts of this process take the room as fast as it is made: repeat the operation";
@@ -146,8 +152,8 @@ void WorkingSet::give_back() noexcept {
   wanted.flags = now.flags;
   if (locked_bytes_ > 0) {
     wanted.minimum_bytes = needed_minimum(locked_bytes_);
-    wanted.maximum_bytes = std::max(found_.maximum_bytes, now.maximum_bytes -
-                                                              (now.minimum_bytes - wanted.minimum_bytes));
+    wanted.maximum_bytes = std::max(found_.maximum_bytes,
+                                    now.maximum_bytes - (now.minimum_bytes - wanted.minimum_bytes));
     if (now.minimum_bytes < wanted.minimum_bytes + kKeptBytes) return;
   }
   if (calls_.set_working_set(wanted) != kSuccess) return;
@@ -204,15 +210,18 @@ MemoryLockError WorkingSet::error(std::uint64_t requested_bytes, const std::stri
   if (!failure.tried_minimums.empty()) {
     growth = fmt::format(", tried a minimum of {}", list_of(failure.tried_minimums));
     if (failure.growth_code != kSuccess) {
-      growth += fmt::format(", refused: {} (error {})", calls_.text_of(failure.growth_code), failure.growth_code);
+      growth += fmt::format(", refused: {} (error {})", calls_.text_of(failure.growth_code),
+                            failure.growth_code);
     }
   }
-  return {fmt::format("cannot lock {} bytes of memory for {}: {} (error {}); {} bytes are locked, the working "
-                      "set is {} to {} bytes{}; {}",
-                      requested_bytes, purpose, calls_.text_of(failure.lock_code), failure.lock_code,
-                      numbers.locked_bytes, failure.before.minimum_bytes, failure.before.maximum_bytes, growth,
-                      remedy_of(failure)),
-          numbers};
+  return {
+      fmt::format(
+          "cannot lock {} bytes of memory for {}: {} (error {}); {} bytes are locked, the working "
+          "set is {} to {} bytes{}; {}",
+          requested_bytes, purpose, calls_.text_of(failure.lock_code), failure.lock_code,
+          numbers.locked_bytes, failure.before.minimum_bytes, failure.before.maximum_bytes, growth,
+          remedy_of(failure)),
+      numbers};
 }
 
 }  // namespace coffer::platform::windows_os

@@ -1,30 +1,20 @@
 // doctor
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <array>
 #include <memory>
 
 #include "tools/commands.hpp"
 #include "tools/doctor/probes.hpp"
 #include "tools/option_forms.hpp"
 #include "tools/output.hpp"
+#include "tools/system/streams.hpp"
 
 namespace coffer::tools {
 namespace doctor {
 namespace {
 
-constexpr std::array kProbes = {
-    Probe{probe_locking},       Probe{probe_lock_limits},   Probe{probe_lock_privilege},
-    Probe{probe_policy},        Probe{probe_cgroup_memory}, Probe{probe_map_count},
-    Probe{probe_huge_pages},    Probe{probe_page_size},     Probe{probe_swap},
-    Probe{probe_hibernation},   Probe{probe_core_dumps},    Probe{probe_ptrace},
-    Probe{probe_file_system},   Probe{probe_sync},          Probe{probe_free_space},
-    Probe{probe_direct_io},     Probe{probe_entropy},       Probe{probe_cipher},
-    Probe{probe_virtualisation}};
-
-struct Request {
+struct DoctorRequest {
   std::string store;
   bool fix = false;
 };
@@ -40,7 +30,7 @@ void fix_what_can_be(std::vector<Finding>& findings, const Context& context, boo
   findings = examine(context, is_store);
 }
 
-ExitCode diagnose(const GlobalOptions& options, const Request& request) {
+ExitCode diagnose(const GlobalOptions& options, const DoctorRequest& request) {
   const bool is_store = !request.store.empty();
   const Context context{
       .platform = platform::native_platform(),
@@ -52,7 +42,7 @@ ExitCode diagnose(const GlobalOptions& options, const Request& request) {
   std::vector<Finding> findings = examine(context, is_store);
   if (request.fix) fix_what_can_be(findings, context, is_store);
   print(options.json ? findings_as_json(findings)
-                     : findings_as_text(findings, ::isatty(STDOUT_FILENO) == 1));
+                     : findings_as_text(findings, streams::is_terminal(streams::kOutput)));
   switch (worst_of(findings)) {
     case Level::ok:
       return ExitCode::done;
@@ -68,16 +58,16 @@ ExitCode diagnose(const GlobalOptions& options, const Request& request) {
 
 std::vector<Finding> examine(const Context& context, bool is_store) {
   std::vector<Finding> findings;
-  findings.reserve(kProbes.size() + 1);
+  findings.reserve(probes().size() + 1);
   if (is_store) findings.push_back(probe_store_access(context));
-  for (const Probe probe : kProbes) findings.push_back(probe(context));
+  for (const Probe probe : probes()) findings.push_back(probe(context));
   return findings;
 }
 
 }  // namespace doctor
 
 void add_doctor_command(CLI::App& app, Invocation& invocation) {
-  const auto request = std::make_shared<doctor::Request>();
+  const auto request = std::make_shared<doctor::DoctorRequest>();
   CLI::App* const command = app.add_subcommand(
       "doctor",
       "Find out what on this machine keeps stores from being safe or fast, and what mends it");

@@ -1,11 +1,7 @@
 // How much memory can be locked here, and what limits it.
-#include <coffer/error.hpp>
-
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <bit>
 #include <optional>
 
 #include "tools/doctor/probes.hpp"
@@ -14,44 +10,8 @@
 namespace coffer::tools::doctor {
 namespace {
 
-constexpr std::uint64_t kLeastLockedBytes = 512 * 1024;  // Options::locked_bytes_max's least
-
 std::string size_or_unlimited(std::uint64_t bytes) {
   return bytes == UINT64_MAX ? "unlimited" : human_size(bytes);
-}
-
-/// How a process gets a limit of so many bytes.
-std::string raise_limit_to(std::uint64_t bytes) {
-  return fmt::format(
-      "a service: LimitMEMLOCK={0} in its unit; logins: a line `* - memlock {1}` in "
-      "/etc/security/limits.d/coffer.conf; a container: --ulimit memlock={0}:{0}; a running "
-      "process: sudo prlimit --pid PID --memlock={0}:{0}",
-      bytes, (bytes + 1023) / 1024);
-}
-
-/// What it is worth to be able to lock `bytes`.
-Level level_of(std::uint64_t bytes, std::uint64_t wanted) {
-  return bytes >= wanted ? Level::ok : bytes >= kLeastLockedBytes ? Level::warn : Level::fail;
-}
-
-/// Locks up to `wanted` bytes, piece by piece, and lets go of them again.
-std::uint64_t lockable_bytes(platform::Memory& memory, std::uint64_t wanted) {
-  const std::uint64_t page = memory.page_bytes();
-  const std::uint64_t most = (wanted + page - 1) / page * page;
-  const auto region = memory.reserve(most, platform::LockPolicy::abort, "the diagnosis");
-  std::uint64_t locked = 0;
-  // Halving steps find the end within a page.
-  for (std::uint64_t step = std::bit_floor(most); step >= page; step /= 2) {
-    while (step <= most - locked) {
-      try {
-        region->commit(locked, step);
-      } catch (const MemoryLockError&) {
-        break;
-      }
-      locked += step;
-    }
-  }
-  return locked;
 }
 
 // Version 2's one hierarchy, or version 1's of the memory controller: the group's path.
@@ -77,28 +37,12 @@ std::optional<Cgroup> memory_cgroup(const SystemFiles& system) {
 
 }  // namespace
 
-Finding probe_locking(const Context& context) {
-  const std::uint64_t wanted = context.wanted_locked_bytes;
-  Finding finding{.id = "memory.lock", .level = Level::ok, .found = {}, .remedy = {}};
-  std::uint64_t locked = 0;
-  try {
-    locked = lockable_bytes(context.platform.memory(), wanted);
-  } catch (const Error& error) {
-    finding.level = Level::fail;
-    finding.found = fmt::format("no memory to lock can be had: {}", error.what());
-    finding.remedy = "raise the limit on address space (ulimit -v), or free memory";
-    return finding;
-  }
-  finding.level = level_of(locked, wanted);
-  if (finding.level == Level::ok) {
-    finding.found = fmt::format("{} locked and let go of again", human_size(locked));
-    return finding;
-  }
-  finding.found =
-      fmt::format("{} of the wanted {} could be locked; a store needs {} at the least",
-                  human_size(locked), human_size(wanted), human_size(kLeastLockedBytes));
-  finding.remedy = raise_limit_to(wanted);
-  return finding;
+std::string how_to_raise_lock_limit(std::uint64_t bytes) {
+  return fmt::format(
+      "a service: LimitMEMLOCK={0} in its unit; logins: a line `* - memlock {1}` in "
+      "/etc/security/limits.d/coffer.conf; a container: --ulimit memlock={0}:{0}; a running "
+      "process: sudo prlimit --pid PID --memlock={0}:{0}",
+      bytes, (bytes + 1023) / 1024);
 }
 
 Finding probe_lock_limits(const Context& context) {
@@ -113,8 +57,9 @@ Finding probe_lock_limits(const Context& context) {
     finding.found += "; CAP_IPC_LOCK lifts it";
     return finding;
   }
-  finding.level = level_of(account.hard_limit_bytes, context.wanted_locked_bytes);
-  if (finding.level != Level::ok) finding.remedy = raise_limit_to(context.wanted_locked_bytes);
+  finding.level = lock_level_of(account.hard_limit_bytes, context.wanted_locked_bytes);
+  if (finding.level != Level::ok)
+    finding.remedy = how_to_raise_lock_limit(context.wanted_locked_bytes);
   return finding;
 }
 
@@ -205,31 +150,6 @@ Finding probe_huge_pages(const Context& context) {
   finding.found = fmt::format("transparent huge pages: {}",
                               readable ? setting->substr(begin + 1, end - begin - 1) : *setting);
   return finding;
-}
-
-Finding probe_page_size(const Context& context) {
-  constexpr std::uint64_t kLargest = 64 * 1024;
-  const std::uint64_t bytes = context.platform.memory().page_bytes();
-  Finding finding{.id = "memory.page_size", .level = Level::ok, .found = {}, .remedy = {}};
-  finding.found = fmt::format("the system's pages have {}", human_size(bytes));
-  if (bytes > kLargest) {
-    finding.level = Level::warn;
-    finding.remedy = "memory is locked in whole pages: give stores a larger --locked-max";
-  }
-  return finding;
-}
-
-Finding probe_policy(const Context& context) {
-  if (!context.proceed_unlocked) {
-    return {.id = "memory.policy",
-            .level = Level::ok,
-            .found = "abort: what cannot be locked is not used",
-            .remedy = {}};
-  }
-  return {.id = "memory.policy",
-          .level = Level::warn,
-          .found = "proceed_unlocked: plaintext may reach swap where memory cannot be locked",
-          .remedy = "leave out --proceed-unlocked (MemoryLocking::proceed_unlocked)"};
 }
 
 }  // namespace coffer::tools::doctor

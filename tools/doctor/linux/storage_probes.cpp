@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <coffer/error.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -179,25 +178,6 @@ Finding probe_sync(const Context& context) {
         "safe only if that memory outlives a power cut (a controller with a battery); else turn "
         "the "
         "write cache off, or have the virtual disk's host honour flushes";
-  }
-  return finding;
-}
-
-Finding probe_free_space(const Context& context) {
-  constexpr std::uint64_t kLittle = 1ull << 30;
-  constexpr std::uint64_t kTooLittle = 64ull << 20;
-  Finding finding{.id = "disk.space", .level = Level::ok, .found = {}, .remedy = {}};
-  try {
-    const std::uint64_t bytes = context.platform.files().free_bytes(context.directory);
-    finding.found =
-        fmt::format("{} free where {} is", human_size(bytes), context.directory.string());
-    finding.level = bytes < kTooLittle ? Level::fail : bytes < kLittle ? Level::warn : Level::ok;
-  } catch (const Error& error) {
-    finding.level = Level::warn;
-    finding.found = error.what();
-  }
-  if (finding.level != Level::ok) {
-    finding.remedy = "free space: a commit without room for the next checkpoint fails with NoSpace";
   }
   return finding;
 }
