@@ -36,8 +36,9 @@ void give_up(const std::string& program, milliseconds time_max, int code) {
 }
 
 void refuse_end(const std::string& program, const std::string& how) {
-  throw IoError("key command '" + program + "': it ended with " + how + "; run it by hand to see why",
-                "running a key command", program, 0);
+  throw IoError(
+      "key command '" + program + "': it ended with " + how + "; run it by hand to see why",
+      "running a key command", program, 0);
 }
 
 }  // namespace coffer::crypto

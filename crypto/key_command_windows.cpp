@@ -32,13 +32,19 @@ constexpr DWORD kGraceMilliseconds = 1000;
 constexpr milliseconds kTimeMax = std::chrono::hours(24 * 365);
 
 [[noreturn]] void fail(const std::string& program, const std::string& operation, DWORD code) {
-  throw IoError("key command '" + program + "': " + operation + " failed: " + platform::windows_os::text_of(code),
+  throw IoError("key command '" + program + "': " + operation +
+                    " failed: " + platform::windows_os::text_of(code),
                 operation, program, static_cast<int>(code));
+}
+
+std::wstring wide(const std::string& utf8) {
+  return std::filesystem::path(std::u8string(utf8.begin(), utf8.end())).native();
 }
 
 /// One argument, quoted as CommandLineToArgvW and the C runtime take it apart again.
 void append_argument(std::wstring& line, const std::string& utf8) {
-  const std::wstring word = std::filesystem::path(utf8).native();
+  // From char8_t: libstdc++ takes plain char for one of the C locale's characters each.
+  const std::wstring word = wide(utf8);
   if (!line.empty()) line += L' ';
   if (!word.empty() && word.find_first_of(L" \t\n\v\"") == std::wstring::npos) {
     line += word;
@@ -60,6 +66,31 @@ void append_argument(std::wstring& line, const std::string& utf8) {
   line += L'"';
 }
 
+/// The program's file.  Left to itself CreateProcess looks in this program's folder and in the current directory
+/// first, where somebody else may have put one of that name; and it hands batch files to a shell.
+std::wstring file_of(const std::string& program) {
+  const std::wstring name = wide(program);
+  std::wstring file = name;
+  if (name.find_first_of(L"\\/:") == std::wstring::npos) {
+    std::wstring folders(::GetEnvironmentVariableW(L"PATH", nullptr, 0), L'\0');
+    ::GetEnvironmentVariableW(L"PATH", folders.data(), static_cast<DWORD>(folders.size()));
+    file.resize(::SearchPathW(folders.c_str(), name.c_str(), L".exe", 0, nullptr, nullptr));
+    if (file.empty()) fail(program, "starting it", ERROR_FILE_NOT_FOUND);
+    file.resize(::SearchPathW(folders.c_str(), name.c_str(), L".exe",
+                              static_cast<DWORD>(file.size()), file.data(), nullptr));
+  } else if (std::filesystem::path(name).extension().empty()) {
+    file += L".exe";
+  }
+  std::wstring ending = std::filesystem::path(file).extension().native();
+  for (wchar_t& c : ending) c = static_cast<wchar_t>(::towlower(c));
+  if (ending == L".bat" || ending == L".cmd") {
+    throw InvalidArgument(
+        "key command '" + program +
+        "': a batch file would be run by a shell; name the program that it starts");
+  }
+  return file;
+}
+
 /// The handles that the program inherits, and no others.
 class InheritedHandles {
  public:
@@ -67,9 +98,10 @@ class InheritedHandles {
     SIZE_T bytes = 0;
     ::InitializeProcThreadAttributeList(nullptr, 1, 0, &bytes);
     memory_.resize(bytes);
-    made_ = ::InitializeProcThreadAttributeList(list(), 1, 0, &bytes) != 0 &&
-            ::UpdateProcThreadAttribute(list(), 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_.data(),
-                                        handles_.size() * sizeof(HANDLE), nullptr, nullptr) != 0;
+    made_ =
+        ::InitializeProcThreadAttributeList(list(), 1, 0, &bytes) != 0 &&
+        ::UpdateProcThreadAttribute(list(), 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_.data(),
+                                    handles_.size() * sizeof(HANDLE), nullptr, nullptr) != 0;
     code_ = made_ ? 0 : last_error();
   }
   ~InheritedHandles() {
@@ -93,18 +125,20 @@ class InheritedHandles {
 class Program {
  public:
   Program(const std::vector<std::string>& command, HANDLE standard_output) : name_(command[0]) {
+    const std::wstring file = file_of(name_);
     std::wstring line;
     for (const std::string& word : command) append_argument(line, word);
     SECURITY_ATTRIBUTES inheritable{sizeof(SECURITY_ATTRIBUTES), nullptr, TRUE};
-    const Handle nothing(::CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inheritable,
-                                       OPEN_EXISTING, 0, nullptr));
+    const Handle nothing(::CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                                       &inheritable, OPEN_EXISTING, 0, nullptr));
     Handle errors = inheritable_copy(::GetStdHandle(STD_ERROR_HANDLE));
     if (!errors.valid()) {
-      errors = Handle(::CreateFileW(L"NUL", GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, &inheritable,
-                                    OPEN_EXISTING, 0, nullptr));
+      errors = Handle(::CreateFileW(L"NUL", GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE,
+                                    &inheritable, OPEN_EXISTING, 0, nullptr));
     }
     const Handle output = inheritable_copy(standard_output);
-    if (!nothing.valid() || !errors.valid() || !output.valid()) fail(name_, "preparing its handles", last_error());
+    if (!nothing.valid() || !errors.valid() || !output.valid())
+      fail(name_, "preparing its handles", last_error());
 
     InheritedHandles inherited({nothing.get(), output.get(), errors.get()});
     if (inherited.code() != 0) fail(name_, "preparing its handles", inherited.code());
@@ -118,9 +152,9 @@ class Program {
 
     job_ = Handle(::CreateJobObjectW(nullptr, nullptr));
     PROCESS_INFORMATION started{};
-    const BOOL made = ::CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE,
-                                       EXTENDED_STARTUPINFO_PRESENT | CREATE_SUSPENDED, nullptr, nullptr,
-                                       &startup.StartupInfo, &started);
+    const BOOL made = ::CreateProcessW(file.c_str(), line.data(), nullptr, nullptr, TRUE,
+                                       EXTENDED_STARTUPINFO_PRESENT | CREATE_SUSPENDED, nullptr,
+                                       nullptr, &startup.StartupInfo, &started);
     if (made == 0) fail(name_, "starting it", last_error());
     process_ = Handle(started.hProcess);
     const Handle thread(started.hThread);
@@ -153,7 +187,8 @@ class Program {
  private:
   static Handle inheritable_copy(HANDLE of) {
     HANDLE copy = nullptr;
-    ::DuplicateHandle(::GetCurrentProcess(), of, ::GetCurrentProcess(), &copy, 0, TRUE, DUPLICATE_SAME_ACCESS);
+    ::DuplicateHandle(::GetCurrentProcess(), of, ::GetCurrentProcess(), &copy, 0, TRUE,
+                      DUPLICATE_SAME_ACCESS);
     return Handle(copy);
   }
 
@@ -194,8 +229,8 @@ Output read_all(HANDLE pipe, std::span<std::byte> out, Clock::time_point end) {
       return result;
     }
     DWORD count = 0;
-    if (::ReadFile(pipe, rest.data(), static_cast<DWORD>(std::min<std::size_t>(rest.size(), ready)), &count,
-                   nullptr) == 0) {
+    if (::ReadFile(pipe, rest.data(), static_cast<DWORD>(std::min<std::size_t>(rest.size(), ready)),
+                   &count, nullptr) == 0) {
       result.code = last_error();
       return result;
     }
@@ -217,7 +252,8 @@ std::size_t run_key_command(const std::vector<std::string>& command, std::span<s
 
   HANDLE reading_end = nullptr;
   HANDLE writing_end = nullptr;
-  if (::CreatePipe(&reading_end, &writing_end, nullptr, 0) == 0) fail(name, "making a pipe", last_error());
+  if (::CreatePipe(&reading_end, &writing_end, nullptr, 0) == 0)
+    fail(name, "making a pipe", last_error());
   const Handle reading(reading_end);
   Handle writing(writing_end);
   const auto end = Clock::now() + std::min(time_max, kTimeMax);

@@ -2,13 +2,18 @@
 #include "platform/unlocked_warning.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
+
+#include "platform/fork_generation.hpp"
 
 namespace coffer::platform {
 
 void warn_unlocked_once(const std::function<MemoryLockError()>& why) noexcept {
-  static constinit std::atomic<bool> warned{false};
-  if (warned.exchange(true, std::memory_order_relaxed)) return;
+  // A forked child is another process, and may have another standard error.
+  static constinit std::atomic<std::uint64_t> warned_in_generation{UINT64_MAX};
+  const std::uint64_t generation = fork_generation();
+  if (warned_in_generation.exchange(generation, std::memory_order_relaxed) == generation) return;
   const char* const warning =
       "coffer: warning: plaintext goes into memory that is not locked and may reach swap, as the "
       "store's policy allows";

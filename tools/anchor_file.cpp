@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "platform/platform.hpp"
+#include "tools/file_name.hpp"
 #include "tools/text_form.hpp"
 
 namespace coffer::tools {
@@ -85,11 +86,12 @@ std::optional<Anchor> anchor_to_require(const GlobalOptions& options) {
     if (options.update_anchor) throw UsageError("--update-anchor needs --anchor-file FILE");
     return std::nullopt;
   }
-  std::ifstream file(options.anchor_file, std::ios::binary);
+  const std::filesystem::path name = path_of(options.anchor_file);
+  std::ifstream file(name, std::ios::binary);
   if (!file) {
-    const bool missing = !std::filesystem::exists(options.anchor_file);
+    const bool missing = !std::filesystem::exists(name);
     if (missing && options.update_anchor) return std::nullopt;
-    if (!missing) throw_io(options.anchor_file, "read", {errno, std::generic_category()});
+    if (!missing) throw_io(name, "read", {errno, std::generic_category()});
     throw UsageError(
         fmt::format("there is no anchor file {}; restore it, or begin one with --update-anchor",
                     options.anchor_file));

@@ -15,7 +15,7 @@ constexpr const char* kFooter =
     "Exit codes: 0 done, 1 not found, 2 wrong usage, 3 input/output, no space or no memory,\n"
     "4 wrong key, 5 tampered, corrupted, not the anchor's history, or written by an unknown "
     "version,\n"
-    "6 memory could not be locked, 7 busy; doctor has its own.\n"
+    "6 memory could not be locked, 7 busy; doctor and stress have their own.\n"
     "A VALUE that begins with a dash goes behind --, as in: coffer put STORE TREE KEY -- -1";
 
 void add_global_options(CLI::App& app, GlobalOptions& options) {
@@ -90,6 +90,7 @@ void add_all_commands(CLI::App& app, Invocation& invocation) {
   add_export_command(app, invocation);
   add_bench_command(app, invocation);
   add_doctor_command(app, invocation);
+  add_stress_command(app, invocation);
   add_completion_command(app, invocation);
 }
 

@@ -20,6 +20,7 @@ void add_import_command(CLI::App& app, Invocation& invocation);  // import
 void add_export_command(CLI::App& app, Invocation& invocation);  // export
 void add_bench_command(CLI::App& app, Invocation& invocation);   // bench/
 void add_doctor_command(CLI::App& app, Invocation& invocation);  // doctor/
+void add_stress_command(CLI::App& app, Invocation& invocation);  // stress/
 void add_completion_command(CLI::App& app, Invocation& invocation);
 
 void add_all_commands(CLI::App& app, Invocation& invocation);

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "tools/commands.hpp"
+#include "tools/file_name.hpp"
 #include "tools/output.hpp"
 #include "tools/record_output.hpp"
 #include "tools/session.hpp"
@@ -70,12 +71,12 @@ void put_from(int fd, Session& session, Tree& tree, Bytes key) {
 
 void put_value(Entry& entry, Session& session, Tree& tree, Bytes key) {
   if (!entry.file.empty()) {
-    const int fd = streams::open_to_read(entry.file);
+    const int fd = streams::open_to_read(path_of(entry.file));
     if (fd < 0) {
       const int code = errno;
       throw IoError(fmt::format("cannot open {}: {}; name a file that can be read", entry.file,
                                 std::generic_category().message(code)),
-                    "open", entry.file, code);
+                    "open", path_of(entry.file), code);
     }
     const auto close_it = gsl::finally([fd] { streams::close(fd); });
     put_from(fd, session, tree, key);

@@ -23,6 +23,8 @@ enum class ExitCode : int {
   // doctor's own, as programs that check machines have them
   doctor_warned = 1,
   doctor_failed = 2,
+  // stress: something that must hold did not
+  stress_failed = 1,
 };
 
 /// A command line that parses but cannot be carried out; exit code 2.

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "tools/commands.hpp"
+#include "tools/file_name.hpp"
 #include "tools/format_option.hpp"
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
@@ -61,7 +62,7 @@ void settle(ImportRequest& request) {
 class InputFile {
  public:
   explicit InputFile(const std::string& name) : name_(name == "-" ? "standard input" : name) {
-    fd_ = name == "-" ? streams::kInput : streams::open_to_read(name);
+    fd_ = name == "-" ? streams::kInput : streams::open_to_read(path_of(name));
     if (fd_ < 0) raise("open");
   }
   ~InputFile() {
@@ -87,7 +88,7 @@ class InputFile {
     const int code = errno;
     throw IoError(fmt::format("cannot {} {}: {}; name a file that can be read, or -", operation,
                               name_, std::generic_category().message(code)),
-                  operation, name_, code);
+                  operation, path_of(name_), code);
   }
   std::string name_;
   int fd_ = -1;

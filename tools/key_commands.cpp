@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tools/commands.hpp"
+#include "tools/file_name.hpp"
 #include "tools/key_source.hpp"
 #include "tools/output.hpp"
 
@@ -21,7 +22,7 @@ void add_key_commands(CLI::App& app, Invocation& invocation) {
   keygen->add_option("FILE", *file, "The key file; it must not exist yet")->required();
   keygen->callback([&invocation, file] {
     invocation.action = [&invocation, file] {
-      Key::generate(key_options(invocation.global)).save(*file);
+      Key::generate(key_options(invocation.global)).save(path_of(*file));
       if (invocation.global.json) print(nlohmann::json({{"key_file", *file}}).dump() + "\n");
       return ExitCode::done;
     };

@@ -1,7 +1,6 @@
 #include "tools/key_source.hpp"
 
-#include <cstdlib>
-
+#include "tools/file_name.hpp"
 #include "tools/passphrase_prompt.hpp"
 #include "tools/system/streams.hpp"
 
@@ -74,15 +73,16 @@ KeyOptions key_options(const GlobalOptions& options) {
 Key obtain_key(const GlobalOptions& options, KeyUse use) {
   check_key_options(options);
   const KeyOptions making = key_options(options);
-  if (!options.key_file.empty()) return Key::from_file(options.key_file, making);
+  if (!options.key_file.empty()) return Key::from_file(path_of(options.key_file), making);
   if (!options.key_command.empty()) {
     return Key::from_command(split_command(options.key_command), making);
   }
   if (!options.passphrase_file.empty()) {
-    return Key::from_passphrase_file(options.passphrase_file, options.passphrase_cost, making);
+    return Key::from_passphrase_file(path_of(options.passphrase_file), options.passphrase_cost,
+                                     making);
   }
-  if (const char* file = std::getenv("COFFER_KEY_FILE"); file != nullptr && *file != '\0') {
-    return Key::from_file(file, making);
+  if (const std::string file = streams::environment("COFFER_KEY_FILE"); !file.empty()) {
+    return Key::from_file(path_of(file), making);
   }
   if (!streams::is_terminal(streams::kInput)) {
     throw UsageError(

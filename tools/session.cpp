@@ -1,6 +1,7 @@
 #include "tools/session.hpp"
 
 #include "tools/anchor_file.hpp"
+#include "tools/file_name.hpp"
 #include "tools/key_source.hpp"
 #include "tools/system/streams.hpp"
 
@@ -51,24 +52,23 @@ Store create_store(const GlobalOptions& options, const std::filesystem::path& pa
 
 }  // namespace
 
-Session::Session(const GlobalOptions& options, const std::filesystem::path& store, Access access)
+Session::Session(const GlobalOptions& options, std::string_view store, Access access)
     : options_(options),
       access_(access),
       scratch_(options),
-      store_(open_store(options, store, access)) {}
+      store_(open_store(options, path_of(store), access)) {}
 
-Session::Session(const GlobalOptions& options, const std::filesystem::path& store,
-                 const CreateOptions& create)
+Session::Session(const GlobalOptions& options, std::string_view store, const CreateOptions& create)
     : options_(options),
       access_(Access::write),
       scratch_(options),
-      store_(create_store(options, store, create)) {}
+      store_(create_store(options, path_of(store), create)) {}
 
 void Session::finish() {
   if (access_ == Access::write) store_.sync();
   const Anchor anchor = store_.anchor();
   store_.close();
-  if (options_.update_anchor) save_anchor(options_.anchor_file, anchor);
+  if (options_.update_anchor) save_anchor(path_of(options_.anchor_file), anchor);
 }
 
 }  // namespace coffer::tools

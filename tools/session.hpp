@@ -4,7 +4,7 @@
 
 #include <coffer/store.hpp>
 
-#include <filesystem>
+#include <string_view>
 
 #include "tools/global_options.hpp"
 #include "tools/scratch.hpp"
@@ -18,10 +18,9 @@ enum class Access { read, write };
 class Session {
  public:
   /// Opens an existing store.
-  Session(const GlobalOptions& options, const std::filesystem::path& store, Access access);
+  Session(const GlobalOptions& options, std::string_view store, Access access);
   /// Creates a store and leaves it open.
-  Session(const GlobalOptions& options, const std::filesystem::path& store,
-          const CreateOptions& create);
+  Session(const GlobalOptions& options, std::string_view store, const CreateOptions& create);
 
   [[nodiscard]] Store& store() { return store_; }
   [[nodiscard]] Scratch& scratch() { return scratch_; }

@@ -26,8 +26,12 @@ namespace coffer::platform::windows_os {
 namespace {
 
 constexpr DWORD kShareAll = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
-// With FILE_FLAG_OPEN_REPARSE_POINT a link is opened itself, and then refused.
-constexpr DWORD kFlags = FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT;
+// A link is opened itself (FILE_FLAG_OPEN_REPARSE_POINT) and a directory too (FILE_FLAG_BACKUP_SEMANTICS), to be
+// refused by what they are.
+constexpr DWORD kFlags =
+    FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS;
+/// ERROR_DIRECTORY_NOT_SUPPORTED, which older headers lack.
+constexpr ErrorCode kDirectoryNotSupported = 336;
 constexpr std::size_t kGatherBytes = 64 * 1024;
 constexpr DWORD kLargestWrite = 1 << 30;
 
@@ -54,15 +58,15 @@ LARGE_INTEGER large(std::uint64_t number) {
 
 /// IoError when it is no regular file.
 void require_regular(HANDLE handle, const Path& path) {
-  const auto refuse = [&] {
+  const auto refuse = [&](ErrorCode code = ERROR_INVALID_PARAMETER) {
     throw IoError(fmt::format("cannot use '{}': it is not a regular file", path.string()), "open",
-                  path, ERROR_INVALID_PARAMETER);
+                  path, static_cast<int>(code));
   };
   if (::GetFileType(handle) != FILE_TYPE_DISK) refuse();
   FILE_ATTRIBUTE_TAG_INFO tag{};
   if (ask(handle, FileAttributeTagInfo, tag) != kSuccess)
     return;  // the file system has no such things
-  if ((tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0) refuse();
+  if ((tag.FileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0) refuse(kDirectoryNotSupported);
   // Other reparse points (files kept in a cloud, deduplicated ones) are files all the same.
   if ((tag.FileAttributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0 &&
       IsReparseTagNameSurrogate(tag.ReparseTag)) {
@@ -124,7 +128,8 @@ class WindowsFile final : public File {
 
 void WindowsFile::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   if (bytes.empty()) return;
-  state_->unsynced.add(offset, offset + bytes.size());
+  // Behind the write, whatever became of it: a sync that ends while it is under way does not cover it.
+  const auto mark = gsl::finally([&] { state_->unsynced.add(offset, offset + bytes.size()); });
   std::size_t done = 0;
   while (done < bytes.size()) {
     OVERLAPPED at = position_of(offset + done);
@@ -223,7 +228,7 @@ void WindowsFile::truncate(std::uint64_t size) {
 void WindowsFile::punch(std::uint64_t offset, std::uint64_t length) {
   const std::uint64_t end = std::min(offset + length, size());
   if (offset >= end) return;
-  state_->unsynced.add(offset, end);
+  const auto mark = gsl::finally([&] { state_->unsynced.add(offset, end); });
   DWORD returned = 0;
   FILE_SET_SPARSE_BUFFER sparse{TRUE};
   FILE_ZERO_DATA_INFORMATION zeros{};

@@ -23,8 +23,8 @@
 
 namespace coffer::platform::windows_os {
 
-/// What has been written and may not show in views yet.  It grows before a write, and is empty again after a
-/// sync that began later and succeeded.  One range: a sync comes often enough that a finer account is not worth it.
+/// What has been written and may not show in views yet.  It grows when a write has ended, and is empty again
+/// after a sync that began later and succeeded.  One range: a sync comes often enough that a finer account is not worth it.
 class Unsynced {
  public:
   void add(std::uint64_t begin, std::uint64_t end);

@@ -13,6 +13,8 @@ namespace {
 constexpr int kAttempts = 4;
 constexpr std::uint64_t kOverheadPages = 16;
 constexpr std::uint64_t kPagesOfOnePageTable = 512;
+/// What a process shall have above the minimum: as much as it was found with, up to this.
+constexpr std::uint64_t kHeadroomMaxBytes = 4 << 20;
 /// Given back only beyond this, so that an arena which breathes does not call the system each time.
 constexpr std::uint64_t kKeptBytes = 4 << 20;
 
@@ -66,8 +68,8 @@ std::uint64_t WorkingSet::needed_minimum(std::uint64_t locked_bytes) const {
 
 ErrorCode WorkingSet::grow_to(std::uint64_t minimum_bytes, const WorkingSetLimits& now) {
   const std::uint64_t headroom =
-      std::max(found_.maximum_bytes - std::min(found_.maximum_bytes, found_.minimum_bytes),
-               kOverheadPages * calls_.page_bytes());
+      std::clamp(found_.maximum_bytes - std::min(found_.maximum_bytes, found_.minimum_bytes),
+                 kOverheadPages * calls_.page_bytes(), kHeadroomMaxBytes);
   WorkingSetLimits wanted = now;
   if (now.maximum_bytes < minimum_bytes + headroom) {
     wanted.maximum_bytes = minimum_bytes + headroom;

@@ -1,60 +1,17 @@
 // Sealer, AssociatedData, hash and Filler.  Expected bytes: golden_values.py.
 #include "crypto/seal.hpp"
 
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <functional>
 
 #include "crypto/plaintext_probe.hpp"
 #include "crypto/seal_format.hpp"
-#include "golden_values.hpp"
-#include "support.hpp"
+#include "seal_support.hpp"
 
 using namespace coffer::crypto;
 using namespace coffer::test;
 
 namespace {
-
-const AssociatedData kPlace = {.role = Role::journal_body,
-                               .level = 2,
-                               .epoch = 3,
-                               .a = 0x1122334455667788,
-                               .b = 0x99AABBCCDDEEFF00};
-
-StoreId store_id() {
-  return to_array<StoreId>(counting(kStoreIdBytes));
-}
-Nonce nonce() {
-  Nonce out{};
-  const ByteVector prefix = counting(20, 0x30);
-  std::copy(prefix.begin(), prefix.end(), out.begin());
-  return out;
-}
-
-/// A sealer of either suite; its key outlives it.
-Sealer sealer(Suite suite) {
-  static const ByteVector key = from_hex(golden::kSealKey);
-  return {suite, store_id(),
-          suite == Suite::none ? std::span<const std::byte>() : std::span<const std::byte>(key)};
-}
-
-/// True when `body` breaks a contract, which aborts its process.
-bool ends_the_process(const std::function<void()>& body) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::signal(SIGABRT, SIG_DFL);  // Catch2's handler would report the expected end as a failure.
-    ::close(STDERR_FILENO);
-    body();
-    ::_exit(0);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-}
 
 const std::vector<std::size_t> kSizes = {0,  1,  15,  16,  17,   31,   32,   63,    64,
                                          65, 96, 127, 128, 1000, 4072, 4096, 65536, 70001};
@@ -183,26 +140,6 @@ TEST_CASE("a unit of one suite does not open in the other") {
   CHECK_FALSE(sealer(Suite::xchacha20poly1305).open(opened, sealed, plain_tag, kPlace, nonce()));
   const Tag tag = sealer(Suite::xchacha20poly1305).seal(sealed, plain, kPlace, nonce());
   CHECK_FALSE(sealer(Suite::none).open(opened, sealed, tag, kPlace, nonce()));
-}
-
-TEST_CASE("misuse of a sealer ends the process instead of writing plaintext") {
-  ByteVector bytes(64);
-  REQUIRE_FALSE(ends_the_process([&] {  // The gate's own control.
-    static_cast<void>(sealer(Suite::none).seal(bytes, bytes, kPlace, nonce()));
-  }));
-  CHECK(ends_the_process([&] { static_cast<void>(Sealer().seal(bytes, bytes, kPlace, nonce())); }));
-  CHECK(ends_the_process(
-      [&] { static_cast<void>(Sealer().open(bytes, bytes, Tag{}, kPlace, nonce())); }));
-  CHECK(ends_the_process([&] { Sealer(Suite::xchacha20poly1305, store_id(), {}); }));
-  CHECK(ends_the_process([&] { Sealer(Suite::none, store_id(), bytes); }));
-  CHECK(ends_the_process([&] { Sealer(static_cast<Suite>(2), store_id(), bytes); }));
-  const std::span<std::byte> all(bytes);
-  CHECK(ends_the_process([&] {
-    static_cast<void>(sealer(Suite::none).seal(all.subspan(1, 60), all.first(60), kPlace, nonce()));
-  }));
-  CHECK(ends_the_process([&] {
-    static_cast<void>(sealer(Suite::none).seal(all.first(59), all.first(60), kPlace, nonce()));
-  }));
 }
 
 TEST_CASE("ciphertext that still is plaintext at either end is noticed") {

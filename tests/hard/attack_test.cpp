@@ -1,3 +1,5 @@
+// Linux only: whole processes are forked, killed, limited and attacked
+//
 // What somebody does to a store's files from outside: old copies, flipped bytes, bytes that change
 // while they are read, and a search through a core dump.
 #include <catch2/catch.hpp>

@@ -1,3 +1,5 @@
+// Linux only: whole processes are forked, killed, limited and attacked
+//
 // Whole processes that load, are limited, killed, locked out, and short of room.
 //
 // A sample by default, the whole thing with COFFER_FULL; each test says its figures.

@@ -12,10 +12,10 @@ using namespace coffer::platform;
 using namespace coffer::test;
 using namespace std::string_literals;
 
-#define EVERY_WORLD                                                    \
-  const auto kind = GENERATE(as<std::string>{}, "linux", "simulated"); \
-  INFO(kind);                                                          \
-  World world(kind);                                                   \
+#define EVERY_WORLD                                                     \
+  const auto kind = GENERATE(as<std::string>{}, "native", "simulated"); \
+  INFO(kind);                                                           \
+  World world(kind);                                                    \
   auto& files = world.files()
 
 TEST_CASE("what is written at a position is read back from there") {
@@ -53,6 +53,11 @@ TEST_CASE("a file reads like a model of it after random changes") {
   CAPTURE(seed);
   std::mt19937 random(seed);
   const auto file = files.create(world.path("f"));
+  file->write_at(0, filled(64 * 1024, 1));
+  file->punch(0, 64 * 1024);
+  const bool punches = read_all(*file) == filled(64 * 1024, 0);
+  if (!punches) WARN("this file system cannot give room back inside a file: tested without");
+  file->truncate(0);
   std::vector<std::byte> model;
   const auto below = [&](std::size_t bound) { return random() % bound; };
   for (int i = 0; i < 500; ++i) {
@@ -71,6 +76,7 @@ TEST_CASE("a file reads like a model of it after random changes") {
         file->truncate(offset);
         break;
       case 3:
+        if (!punches) break;
         for (auto at = offset; at < std::min(offset + length, model.size()); ++at) {
           model[at] = std::byte{0};
         }
@@ -89,12 +95,16 @@ TEST_CASE("a file reads like a model of it after random changes") {
 TEST_CASE("creating never overwrites and opening never creates") {
   EVERY_WORLD;
   files.create(world.path("f"))->write_at(0, bytes_of("kept"));
-  CHECK(io_error_code([&] { (void)files.create(world.path("f")); }) == EEXIST);
+  CHECK(io_error_code([&] { (void)files.create(world.path("f")); }) ==
+        world.code(Refused::file_exists));
   CHECK(text_of(*files.open(world.path("f"), OpenMode::read_only)) == "kept");
-  CHECK(io_error_code([&] { (void)files.open(world.path("g"), OpenMode::read_write); }) == ENOENT);
+  CHECK(io_error_code([&] { (void)files.open(world.path("g"), OpenMode::read_write); }) ==
+        world.code(Refused::absent));
   CHECK_FALSE(files.exists(world.path("g")));
-  CHECK(io_error_code([&] { (void)files.create(world.path("no/g")); }) == ENOENT);
-  CHECK(io_error_code([&] { (void)files.create(world.path("f/g")); }) == ENOTDIR);
+  CHECK(io_error_code([&] { (void)files.create(world.path("no/g")); }) ==
+        world.code(Refused::no_directory_above));
+  CHECK(io_error_code([&] { (void)files.create(world.path("f/g")); }) ==
+        world.code(Refused::file_above));
 }
 
 TEST_CASE("an error names the operation and the path on one line") {
@@ -103,11 +113,12 @@ TEST_CASE("an error names the operation and the path on one line") {
     (void)files.open(world.path("absent"), OpenMode::read_only);
     FAIL("nothing was raised");
   } catch (const IoError& refused) {
-    CHECK(refused.code() == ENOENT);
+    CHECK(refused.code() == world.code(Refused::absent));
     CHECK(refused.operation() == "open");
     CHECK(refused.path() == world.path("absent"));
     CHECK_THAT(refused.what(), Catch::Contains(world.path("absent").string()));
-    CHECK_THAT(refused.what(), Catch::Contains("No such file or directory"));
+    if (!world.by_winerror())
+      CHECK_THAT(refused.what(), Catch::Contains("No such file or directory"));
     CHECK_THAT(refused.what(), !Catch::Contains("\n"));
   }
 }
@@ -125,7 +136,8 @@ TEST_CASE("a file opened for reading refuses every change") {
 TEST_CASE("a directory is no file") {
   EVERY_WORLD;
   files.make_directory(world.path("d"));
-  CHECK(io_error_code([&] { (void)files.open(world.path("d"), OpenMode::read_only); }) == EISDIR);
+  CHECK(io_error_code([&] { (void)files.open(world.path("d"), OpenMode::read_only); }) ==
+        world.code(Refused::is_directory));
   CHECK_THROWS_AS(files.remove(world.path("d")), IoError);
   CHECK(files.is_directory(world.path("d")));
   CHECK_FALSE(files.is_directory(world.path("absent")));
@@ -136,17 +148,21 @@ TEST_CASE("names are listed in order and removed one by one") {
   files.make_directory(world.path("d"));
   for (const char* name : {"d/b", "d/a", "d/c"}) (void)files.create(world.path(name));
   CHECK(files.list(world.path("d")) == std::vector<std::string>{"a", "b", "c"});
-  CHECK(io_error_code([&] { files.remove_directory(world.path("d")); }) == ENOTEMPTY);
+  CHECK(io_error_code([&] { files.remove_directory(world.path("d")); }) ==
+        world.code(Refused::not_empty));
   files.remove(world.path("d/b"));
   CHECK(files.list(world.path("d")) == std::vector<std::string>{"a", "c"});
   files.remove(world.path("d/a"));
   files.remove(world.path("d/c"));
   files.remove_directory(world.path("d"));
   CHECK_FALSE(files.exists(world.path("d")));
-  CHECK(io_error_code([&] { (void)files.list(world.path("d")); }) == ENOENT);
-  CHECK(io_error_code([&] { files.make_directory(world.path("d/e")); }) == ENOENT);
+  CHECK(io_error_code([&] { (void)files.list(world.path("d")); }) ==
+        world.code(Refused::no_directory_above));
+  CHECK(io_error_code([&] { files.make_directory(world.path("d/e")); }) ==
+        world.code(Refused::no_directory_above));
   files.make_directory(world.path("d"));
-  CHECK(io_error_code([&] { files.make_directory(world.path("d")); }) == EEXIST);
+  CHECK(io_error_code([&] { files.make_directory(world.path("d")); }) ==
+        world.code(Refused::exists));
 }
 
 TEST_CASE("renaming moves files and directories and never replaces") {
@@ -158,7 +174,8 @@ TEST_CASE("renaming moves files and directories and never replaces") {
   files.rename(world.path("f"), world.path("h"));
   CHECK_FALSE(files.exists(world.path("f")));
   CHECK(text_of(*files.open(world.path("h"), OpenMode::read_only)) == "f");
-  CHECK(io_error_code([&] { files.rename(world.path("f"), world.path("i")); }) == ENOENT);
+  CHECK(io_error_code([&] { files.rename(world.path("f"), world.path("i")); }) ==
+        world.code(Refused::absent));
 
   files.make_directory(world.path("d"));
   files.rename(world.path("h"), world.path("d/h"));
@@ -249,6 +266,13 @@ TEST_CASE("a lock excludes in the same process, and is free again with its holde
 TEST_CASE("a lock belongs to the file, whatever name leads to it") {
   EVERY_WORLD;
   const auto lock = files.lock(world.path("a"), false);
+  if (world.by_winerror()) {
+    // Windows keeps the name where it is, so that it cannot come to lead elsewhere.
+    CHECK_THROWS_AS(files.rename(world.path("a"), world.path("b")), IoError);
+    CHECK_THROWS_AS(files.remove(world.path("a")), IoError);
+    CHECK_THROWS_AS(files.lock(world.path("a"), false), Busy);
+    return;
+  }
   files.rename(world.path("a"), world.path("b"));
   CHECK_THROWS_AS(files.lock(world.path("b"), false), Busy);
   CHECK_NOTHROW(files.lock(world.path("a"), false));

@@ -1,6 +1,4 @@
 // Small buffers of locked memory.
-#include <signal.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <coffer/error.hpp>
@@ -11,9 +9,6 @@
 
 #include "platform/locked_heap.hpp"
 #include "tests/platform/worlds.hpp"
-#include "tests/support/child.hpp"
-#include "tests/support/limits.hpp"
-#include "tests/support/skip.hpp"
 
 using namespace coffer;
 using namespace coffer::platform;
@@ -103,20 +98,4 @@ TEST_CASE("threads share a heap", "[threads]") {
   for (auto& thread : threads) thread.join();
   CHECK(wrong == 0);
   CHECK(heap.free_bytes() == free_at_first);
-}
-
-TEST_CASE("a heap that cannot be locked is not made, and charges nothing") {
-  if (!locks_are_real()) return skip(kLocksAreNotReal);
-  CHECK(answer_of_child([]() -> std::string {
-          limit_locked_memory(64 * 1024, 64 * 1024);
-          const auto machine = make_linux_platform();
-          try {
-            const LockedHeap heap(machine->memory(), 128 * 1024, LockPolicy::abort, "keys");
-            return "made";
-          } catch (const MemoryLockError& failure) {
-            return std::to_string(failure.numbers().requested_bytes) + " " +
-                   std::to_string(machine->memory().account().locked_bytes) + " " +
-                   std::to_string(kernel_locked_bytes());
-          }
-        }) == "131072 0 0");
 }

@@ -2,21 +2,33 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <optional>
 #include <string>
 
-#include "platform/linux/native.hpp"
 #include "platform/simulated/simulated.hpp"
+#include "tests/platform/native_platform.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace coffer::test {
 
+/// Why a call is refused.
+enum class Refused {
+  absent,
+  no_directory_above,
+  file_above,
+  exists,
+  file_exists,
+  not_empty,
+  is_directory
+};
+
 class World {
  public:
-  explicit World(const std::string& kind) {
-    if (kind == "linux") {
+  explicit World(const std::string& kind) : native_(kind == "native") {
+    if (kind == "native") {
       directory_.emplace();
-      platform_ = platform::make_linux_platform();
+      platform_ = make_native_platform();
       root_ = directory_->path();
     } else {
       platform_ = platform::SimulatedPlatform::make(1);
@@ -28,8 +40,37 @@ class World {
   [[nodiscard]] platform::FileSystem& files() { return platform_->files(); }
   [[nodiscard]] platform::Path path(const std::string& name) const { return root_ / name; }
   [[nodiscard]] const platform::Path& root() const { return root_; }
+  /// IoError's code is a number of winerror.h here, and errno elsewhere.
+  [[nodiscard]] bool by_winerror() const {
+#ifdef _WIN32
+    return native_;
+#else
+    return false;
+#endif
+  }
+  /// The code that an IoError has for it.
+  [[nodiscard]] int code(Refused why) const {
+    switch (why) {
+      case Refused::absent:
+        return by_winerror() ? 2 : ENOENT;
+      case Refused::no_directory_above:
+        return by_winerror() ? 3 : ENOENT;
+      case Refused::file_above:
+        return by_winerror() ? 3 : ENOTDIR;
+      case Refused::exists:
+        return by_winerror() ? 183 : EEXIST;
+      case Refused::file_exists:
+        return by_winerror() ? 80 : EEXIST;
+      case Refused::not_empty:
+        return by_winerror() ? 145 : ENOTEMPTY;
+      case Refused::is_directory:
+        break;
+    }
+    return by_winerror() ? 336 : EISDIR;
+  }
 
  private:
+  const bool native_;
   std::optional<TempDirectory> directory_;
   std::unique_ptr<platform::Platform> platform_;
   platform::Path root_;

@@ -1,10 +1,8 @@
 // A directory of its own for one test, removed with everything in it.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
-#include <stdexcept>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -13,9 +11,11 @@ namespace coffer::test {
 class TempDirectory {
  public:
   TempDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "coffer-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-    path_ = name;
+    std::random_device random;
+    do {
+      path_ = std::filesystem::temp_directory_path() / ("coffer-test-" + std::to_string(random()));
+    } while (!std::filesystem::create_directory(path_));
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
   }
   ~TempDirectory() {
     std::error_code ignored;
@@ -27,7 +27,8 @@ class TempDirectory {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// A name in it.
   [[nodiscard]] std::string operator/(std::string_view name) const {
-    return (path_ / name).string();
+    // A path made of a std::string would take it for another encoding on Windows.
+    return (path_ / std::u8string(name.begin(), name.end())).string();
   }
 
  private:

@@ -1,58 +1,18 @@
 // import and export as the command does them; the formats themselves are tested in
 // formats_test.cpp.
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "tests/support/skip.hpp"
 #include "tests/tools/store_fixture.hpp"
+#include "tests/tools/three_databases.hpp"
 
 namespace coffer::tools::test {
 namespace {
 
 // Names of letters by code point, as any text of two columns.
 const std::string kLetters = "0041\tLATIN A\n0042\tLATIN B\n0043\tLATIN C\n";
-
-// Three databases, as mdb_dump -a writes them, by hand: `counts` has the integer keys 2 and 256 as
-// LMDB keeps them, `pairs` two values of a key.
-const std::string kCounts =
-    "VERSION=3\nformat=bytevalue\ndatabase=counts\ntype=btree\nmapsize=1048576\nintegerkey=1\n"
-    "HEADER=END\n 0200000000000000\n 74776f\n 0001000000000000\n 323536\nDATA=END\n";
-const std::string kNames =
-    "VERSION=3\nformat=bytevalue\ndatabase=names\ntype=btree\nmapsize=1048576\nHEADER=END\n"
-    " 61\n 31\n 62\n 32\n 63\n 33\nDATA=END\n";
-const std::string kPairs =
-    "VERSION=3\nformat=bytevalue\ndatabase=pairs\ntype=btree\nmapsize=1048576\nduplicates=1\n"
-    "dupsort=1\nHEADER=END\n 6b\n 31\n 6b\n 32\nDATA=END\n";
-const std::string kThree = kCounts + kNames + kPairs;
-
-// What a store with those three trees says of itself.
-void check_three(const StoreFixture& fixture) {
-  CHECK(fixture.must({"trees", fixture.store()}) ==
-        "counts\tinteger-keys\nnames\npairs\tmulti-value\n");
-  CHECK(fixture.must({"get", fixture.store(), "counts", "2", "--integer"}) == "two");
-  CHECK(fixture.must({"get", fixture.store(), "counts", "256", "--integer"}) == "256");
-  CHECK(fixture.must({"scan", fixture.store(), "names"}) == "a\t1\nb\t2\nc\t3\n");
-  CHECK(fixture.must({"scan", fixture.store(), "pairs"}) == "k\t1\nk\t2\n");
-}
-
-// Standard output of a shell command that must succeed.
-std::string shell(const StoreFixture& fixture, const std::string& command) {
-  const std::string out = fixture.file("shell.out");
-  INFO(command);
-  REQUIRE(std::system((command + " >'" + out + "'").c_str()) == 0);
-  return read_file(out);
-}
-
-bool installed(const std::string& program) {
-  if (std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0) return true;
-  coffer::test::skip(program + " is not installed");
-  return false;
-}
 
 std::string all_formats() {
   return GENERATE("tsv", "jsonl", "dump");
@@ -153,17 +113,8 @@ TEST_CASE("A dump of several databases is not taken for one") {
           "nothing was imported");
   CHECK(fixture.must({"trees", fixture.store()}).empty());
   // What comes through a pipe is known when it has come.
-  int ends[2];
-  REQUIRE(::pipe(ends) == 0);
-  REQUIRE(::write(ends[1], kThree.data(), kThree.size()) == static_cast<ssize_t>(kThree.size()));
-  ::close(ends[1]);
-  refused(run({.arguments = fixture.keyed(import),
-               .input = {},
-               .environment = {},
-               .standard_output = {},
-               .in_child = [&] { ::dup2(ends[0], STDIN_FILENO); }}),
+  refused(run({.arguments = fixture.keyed(import), .input = kThree, .input_is_pipe = true}),
           "only the first was imported");
-  ::close(ends[0]);
   CHECK(fixture.must({"trees", fixture.store()}) == "t\tinteger-keys\n");
 }
 
@@ -193,46 +144,6 @@ TEST_CASE("--all and --database are refused where they make no sense") {
   CHECK(fixture.must({"export", store, "--all", "--format", "dump"}).empty());
   CHECK(fixture.must({"import", store, "--all", "-", "--format", "dump"}) ==
         "imported 0 records into 0 trees\n");
-}
-
-TEST_CASE("All databases pass from LMDB's programs to a store and back") {
-  if (!installed("mdb_load") || !installed("mdb_dump")) return;
-  const StoreFixture fixture;
-  write_file(fixture.file("dump"), kThree);
-  std::filesystem::create_directory(fixture.file("from"));
-  std::filesystem::create_directory(fixture.file("to"));
-  shell(fixture, "mdb_load -f '" + fixture.file("dump") + "' '" + fixture.file("from") + "'");
-  const std::string theirs = shell(fixture, "mdb_dump -a '" + fixture.file("from") + "'");
-  fixture.must({"import", fixture.store(), "--all", "-", "--format", "dump"}, theirs);
-  check_three(fixture);
-
-  const std::string format = GENERATE("dump", "dump-print");
-  CAPTURE(format);
-  write_file(fixture.file("ours"), fixture.must({"export", fixture.store(), "--all", "--format",
-                                                 format, "--map-size", "1M"}));
-  shell(fixture, "mdb_load -f '" + fixture.file("ours") + "' '" + fixture.file("to") + "'");
-  CHECK(shell(fixture, "mdb_dump -a '" + fixture.file("to") + "'") == theirs);
-}
-
-TEST_CASE("All databases pass from Berkeley DB's programs to a store and back") {
-  if (!installed("db_load") || !installed("db_dump")) return;
-  const StoreFixture fixture;
-  // Berkeley DB has no trees of integer keys, and takes no mapsize.
-  std::string dump = kNames + kPairs;
-  for (std::size_t at = 0; (at = dump.find("mapsize=1048576\n")) != std::string::npos;) {
-    dump.erase(at, 16);
-  }
-  write_file(fixture.file("dump"), dump);
-  shell(fixture, "db_load -f '" + fixture.file("dump") + "' '" + fixture.file("from.db") + "'");
-  const std::string theirs = shell(fixture, "db_dump '" + fixture.file("from.db") + "'");
-  fixture.must({"import", fixture.store(), "--all", "-", "--format", "dump"}, theirs);
-  CHECK(fixture.must({"trees", fixture.store()}) == "names\npairs\tmulti-value\n");
-  CHECK(fixture.must({"scan", fixture.store(), "pairs"}) == "k\t1\nk\t2\n");
-
-  write_file(fixture.file("ours"),
-             fixture.must({"export", fixture.store(), "--all", "--format", "dump"}));
-  shell(fixture, "db_load -f '" + fixture.file("ours") + "' '" + fixture.file("to.db") + "'");
-  CHECK(shell(fixture, "db_dump '" + fixture.file("to.db") + "'") == theirs);
 }
 
 TEST_CASE("A malformed line is named, and the batches before it stay") {

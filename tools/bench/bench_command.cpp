@@ -14,6 +14,7 @@
 #include "tools/bench/file_system.hpp"
 #include "tools/bench/result.hpp"
 #include "tools/commands.hpp"
+#include "tools/file_name.hpp"
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
 
@@ -34,7 +35,7 @@ struct BenchOptions {
 
 std::filesystem::path directory_of(const BenchOptions& options) {
   return options.directory.empty() ? std::filesystem::temp_directory_path()
-                                   : std::filesystem::path(options.directory);
+                                   : path_of(options.directory);
 }
 
 /// The chosen ones, in a round's order.  What they build upon comes first whether chosen or not.

@@ -6,6 +6,7 @@
 
 #include "tools/commands.hpp"
 #include "tools/doctor/probes.hpp"
+#include "tools/file_name.hpp"
 #include "tools/option_forms.hpp"
 #include "tools/output.hpp"
 #include "tools/system/streams.hpp"
@@ -36,8 +37,7 @@ ExitCode diagnose(const GlobalOptions& options, const DoctorRequest& request) {
       .platform = platform::native_platform(),
       .system = SystemFiles(),
       .wanted_locked_bytes = options.locked_bytes_max.value_or(Options{}.locked_bytes_max),
-      .directory =
-          is_store ? std::filesystem::path(request.store) : std::filesystem::current_path(),
+      .directory = is_store ? path_of(request.store) : std::filesystem::current_path(),
       .proceed_unlocked = options.proceed_unlocked};
   std::vector<Finding> findings = examine(context, is_store);
   if (request.fix) fix_what_can_be(findings, context, is_store);

@@ -63,6 +63,8 @@ link_windows_headers() {
 boost_includedir = '$windows_deps/include'
 boost_librarydir = '$windows_deps/lib'
 pkg_config_libdir = '$windows_deps/pkgconfig:$windows_deps/libsodium/lib/pkgconfig'
+[binaries]
+cpp = [$(compiler "'$windows_host-g++-posix'" | sed "s/^ccache /'ccache', /")]
 PATHS
 }
 
@@ -72,4 +74,13 @@ prepare_windows() {
   mkdir -p "$windows_deps"
   if [ ! -e "$windows_deps/libsodium/lib/libsodium.a" ]; then (set -e; build_windows_libsodium); fi
   link_windows_headers
+}
+
+# What meson setup is told besides.
+windows_cross=(--cross-file "$root/tools/lib/mingw-w64.ini" --cross-file "$windows_deps/paths.ini")
+
+# start_wine: an own place for what Wine keeps, made before programs run side by side.
+start_wine() {
+  export WINEPREFIX=$build_root/wine WINEDEBUG=-all DISPLAY=
+  wine cmd /c exit >/dev/null 2>&1 || fail "Wine does not run: start 'wine cmd' to see why"
 }

@@ -39,6 +39,8 @@ void close(int stream);
 [[nodiscard]] bool prepare_process();
 /// The words of the command line in UTF-8, without the program's name.
 [[nodiscard]] std::vector<std::string> arguments(int argc, char** argv);
+/// A variable's value in UTF-8; empty when it is not set.
+[[nodiscard]] std::string environment(const char* name);
 /// From now on a write to a stream that nobody reads fails (with EPIPE).
 void ignore_closed_pipes();
 /// Ends the process as a write to such a stream ends others; returns where the system has no such end.

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 
 #include "tools/system/streams.hpp"
 
@@ -81,6 +82,12 @@ bool prepare_process() {
 
 std::vector<std::string> arguments(int argc, char** argv) {
   return {argv + (argc > 0 ? 1 : 0), argv + argc};
+}
+
+std::string environment(const char* name) {
+  const char* const value =
+      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here sets one
+  return value != nullptr ? value : std::string();
 }
 
 void ignore_closed_pipes() {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "platform/windows/os_error.hpp"
 #include "tools/system/streams.hpp"
 
 namespace coffer::tools::streams {
@@ -46,7 +47,8 @@ bool is_terminal(int stream) {
 }
 
 int open_to_read(const std::filesystem::path& file) {
-  return ::_wopen(file.c_str(), _O_RDONLY | _O_BINARY | _O_NOINHERIT);
+  return ::_wopen(platform::windows_os::native_path(file).c_str(),
+                  _O_RDONLY | _O_BINARY | _O_NOINHERIT);
 }
 
 void close(int stream) {
@@ -83,6 +85,12 @@ std::vector<std::string> arguments(int, char**) {
   for (int i = 1; i < count; ++i) result.push_back(std::filesystem::path(words[i]).string());
   ::LocalFree(words);
   return result;
+}
+
+std::string environment(const char* name) {
+  // The name is of ASCII letters; the narrow form of the value would be in the system's code page.
+  const wchar_t* const value = ::_wgetenv(std::filesystem::path(name).c_str());
+  return value != nullptr ? std::filesystem::path(value).string() : std::string();
 }
 
 void ignore_closed_pipes() {}

@@ -1,3 +1,5 @@
+// Linux only: links, modes, SIGBUS, other processes and limits as Linux has them
+//
 // What only a real system shows: links, modes, SIGBUS, other processes, its limits.
 #include <fcntl.h>
 #include <setjmp.h>
@@ -50,7 +52,7 @@ bool copy_from_cut_file_is_refused(const Path& path) {
 }  // namespace
 
 TEST_CASE("files, directories and lock files are their owner's alone") {
-  World world("linux");
+  World world("native");
   ::umask(0);
   (void)world.files().create(world.path("f"));
   world.files().make_directory(world.path("d"));
@@ -62,7 +64,7 @@ TEST_CASE("files, directories and lock files are their owner's alone") {
 }
 
 TEST_CASE("a symbolic link and a FIFO are refused where a file should be") {
-  World world("linux");
+  World world("native");
   auto& files = world.files();
   (void)files.create(world.path("f"));
   std::filesystem::create_symlink(world.path("f"), world.path("link"));
@@ -79,7 +81,7 @@ TEST_CASE("a symbolic link and a FIFO are refused where a file should be") {
 }
 
 TEST_CASE("allocated room is on the disk, and punched room is not") {
-  World world("linux");
+  World world("native");
   const auto file = world.files().create(world.path("f"));
   const auto blocks = [&] {
     struct stat status {};
@@ -97,7 +99,7 @@ TEST_CASE("allocated room is on the disk, and punched room is not") {
 }
 
 TEST_CASE("an impossible reservation is NoSpace and leaves the size alone") {
-  World world("linux");
+  World world("native");
   const auto file = world.files().create(world.path("f"));
   file->write_at(0, bytes_of("kept"));
   const auto room = world.files().free_bytes(world.root());
@@ -109,7 +111,7 @@ TEST_CASE("an impossible reservation is NoSpace and leaves the size alone") {
 }
 
 TEST_CASE("the file-size limit is NoSpace and not the end of the process") {
-  World world("linux");
+  World world("native");
   const auto answer = answer_of_child([&]() -> std::string {
     const auto machine = make_linux_platform();
     const auto file = machine->files().create(world.path("f"));
@@ -137,7 +139,7 @@ TEST_CASE("the file-size limit is NoSpace and not the end of the process") {
 }
 
 TEST_CASE("a copy from a file cut under its mapping is an IoError, in every thread", "[threads]") {
-  World world("linux");
+  World world("native");
   CHECK(copy_from_cut_file_is_refused(world.path("a")));
   bool refused = false;
   std::thread([&] {
@@ -173,7 +175,7 @@ void install_foreign_handler() {
 
 TEST_CASE("a SIGBUS that is not ours ends the process when nobody handled it before") {
   if (kSanitized) return skip("a sanitizer handles SIGBUS itself");
-  World world("linux");
+  World world("native");
   CHECK(signal_of_child([&] {
           (void)copy_from_cut_file_is_refused(world.path("a"));
           (void)*map_nothing(world.root());
@@ -186,7 +188,7 @@ TEST_CASE("helper: a foreign SIGBUS handler from before the first mapping", "[.]
   if (std::getenv("COFFER_TEST_FRESH_PROCESS") == nullptr) {
     return skip("only the test that starts it as a process of its own may run it");
   }
-  World world("linux");
+  World world("native");
   install_foreign_handler();
   REQUIRE(copy_from_cut_file_is_refused(world.path("a")));
   volatile bool reached_them = false;
@@ -215,7 +217,7 @@ TEST_CASE("a SIGBUS that is not ours reaches whoever handled it before") {
 
 TEST_CASE("a 4 KiB copy costs well under a microsecond") {
   if (kSanitized) return skip("a sanitizer's copies are slow");
-  World world("linux");
+  World world("native");
   const auto file = world.files().create(world.path("f"));
   file->write_at(0, filled(65536, 1));
   const auto map = file->map(0, 65536);
@@ -236,7 +238,7 @@ TEST_CASE("a 4 KiB copy costs well under a microsecond") {
 }
 
 TEST_CASE("a lock excludes other processes") {
-  World world("linux");
+  World world("native");
   const auto path = world.path("lock");
   const auto child_finds = [&](bool shared) {
     return answer_of_child([&]() -> std::string {
@@ -273,7 +275,7 @@ TEST_CASE("a lock excludes other processes") {
 }
 
 TEST_CASE("a forked child neither releases nor keeps its parent's lock") {
-  World world("linux");
+  World world("native");
   const auto path = world.path("lock");
   auto lock = world.files().lock(path, false);
   CHECK(signal_of_child([&] { lock.reset(); }) == 0);

@@ -1,3 +1,5 @@
+// Linux only: system calls are made to fail by a filter
+//
 // What Coffer does when the system refuses: single system calls fail, in children of the test
 // program.
 #include <fcntl.h>
@@ -36,7 +38,7 @@ std::string raised_by(Call&& call) {
 /// What a call on a file raises in a child whose system call `number` fails with `code`.
 template <class Call>
 std::string raised_when(int number, int code, Call&& call) {
-  const World world("linux");
+  const World world("native");
   return answer_of_child([&] {
     const auto machine = make_linux_platform();
     const auto file = machine->files().create(world.path("f"));
@@ -71,7 +73,7 @@ TEST_CASE("a refused write, reservation, truncation or sync is told by its kind"
 
 TEST_CASE(
     "where the file system cannot reserve, the file grows by zeros and nothing is overwritten") {
-  World world("linux");
+  World world("native");
   CHECK(answer_of_child([&]() -> std::string {
           const auto machine = make_linux_platform();
           const auto file = machine->files().create(world.path("f"));
@@ -88,7 +90,7 @@ TEST_CASE(
 }
 
 TEST_CASE("where renameat2 is missing, renaming still never replaces") {
-  World world("linux");
+  World world("native");
   CHECK(answer_of_child([&]() -> std::string {
           const auto machine = make_linux_platform();
           auto& files = machine->files();
@@ -109,7 +111,7 @@ TEST_CASE("where renameat2 is missing, renaming still never replaces") {
 
 TEST_CASE("a directory that cannot be synced is an IoError, except where it needs no sync") {
   const auto sync_with = [](int code) {
-    const World world("linux");
+    const World world("native");
     return answer_of_child([&] {
       const auto machine = make_linux_platform();
       fake_system_call(SYS_fsync, static_cast<std::uint32_t>(code));
@@ -186,7 +188,7 @@ TEST_CASE("a lock that fails half way leaves nothing charged") {
 }
 
 TEST_CASE("descriptors are closed on exec") {
-  World world("linux");
+  World world("native");
   const auto path = world.path("f");
   const auto file = world.files().create(path);
   const auto lock = world.files().lock(world.path("lock"), false);

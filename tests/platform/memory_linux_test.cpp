@@ -1,3 +1,5 @@
+// Linux only: limits are RLIMIT_MEMLOCK, and forked children are looked at
+//
 // Locked memory on the real system.  Limits, faults and forks happen in children of the test
 // program.
 #include <signal.h>
@@ -387,4 +389,20 @@ TEST_CASE("a length is rounded up to pages, and a commit of half a page is the c
   CHECK(region->bytes().size() == machine->memory().page_bytes());
   CHECK(signal_of_child([&] { region->commit(0, 100); }) == SIGABRT);
   CHECK(signal_of_child([&] { region->commit(0, 2 * machine->memory().page_bytes()); }) == SIGABRT);
+}
+
+TEST_CASE("a heap that cannot be locked is not made, and charges nothing") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
+  CHECK(answer_of_child([]() -> std::string {
+          limit_locked_memory(64 * 1024, 64 * 1024);
+          const auto machine = make_linux_platform();
+          try {
+            const LockedHeap heap(machine->memory(), 128 * 1024, LockPolicy::abort, "keys");
+            return "made";
+          } catch (const MemoryLockError& failure) {
+            return std::to_string(failure.numbers().requested_bytes) + " " +
+                   std::to_string(machine->memory().account().locked_bytes) + " " +
+                   std::to_string(kernel_locked_bytes());
+          }
+        }) == "131072 0 0");
 }

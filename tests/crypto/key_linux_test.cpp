@@ -1,0 +1,40 @@
+// Linux only: pipes and symbolic links among the files, and modes
+//
+// Key files as Linux has them; the rest is in key_test.cpp.
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "key_support.hpp"
+
+using namespace coffer;
+using namespace coffer::test;
+
+TEST_CASE("a key file that is a pipe is refused, with what to give instead") {
+  const KeyFolder folder;
+  REQUIRE(::mkfifo(folder.at("pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_AS(Key::from_file(folder.at("pipe")), InvalidArgument);
+  CHECK(message_of([&] { return Key::from_file(folder.at("pipe")); }).find("key command") !=
+        std::string::npos);
+}
+
+TEST_CASE("a key file may be a symbolic link, as mounted secrets are") {
+  const KeyFolder folder;
+  std::filesystem::create_symlink(folder.write(kHex), folder.at("link"));
+  CHECK(secret_of(Key::from_file(folder.at("link"))) == counting(32));
+}
+
+TEST_CASE("a saved key is its owner's alone") {
+  const KeyFolder folder;
+  Key::from_bytes(counting(32)).save(folder.at("key"));
+  CHECK(std::filesystem::status(folder.at("key")).permissions() ==
+        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+}
+
+TEST_CASE("saving does not follow a symbolic link") {
+  const KeyFolder folder;
+  std::filesystem::create_symlink(folder.at("nowhere"), folder.at("link"));
+  CHECK_THROWS_AS(Key::generate().save(folder.at("link")), InvalidArgument);
+  CHECK_FALSE(std::filesystem::exists(folder.at("nowhere")));
+}
