@@ -53,9 +53,11 @@ class COFFER_API MemoryLockError : public Error {
   struct Numbers {
     std::uint64_t requested_bytes = 0;   ///< what this operation wanted to lock
     std::uint64_t locked_bytes = 0;      ///< what this process had locked, in Coffer's own account
-    std::uint64_t soft_limit_bytes = 0;  ///< RLIMIT_MEMLOCK, soft; UINT64_MAX is unlimited
-    std::uint64_t hard_limit_bytes = 0;  ///< RLIMIT_MEMLOCK, hard; UINT64_MAX is unlimited
-    std::uint64_t sufficient_limit_bytes = 0;  ///< a limit under which this operation succeeds
+    /// RLIMIT_MEMLOCK, soft and hard; UINT64_MAX is unlimited.  On Windows the minimum and the maximum working set.
+    std::uint64_t soft_limit_bytes = 0;
+    std::uint64_t hard_limit_bytes = 0;
+    /// A limit (a minimum working set) under which this operation succeeds; 0: no limit would help.
+    std::uint64_t sufficient_limit_bytes = 0;
   };
   MemoryLockError(const std::string& message, const Numbers& numbers)
       : Error(message), numbers_(numbers) {}

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "tests/hard/needles.hpp"
 #include "tests/hard/worker_process.hpp"
 #include "tests/hard/workload.hpp"
 #include "tests/support/skip.hpp"
@@ -230,42 +231,13 @@ TEST_CASE("Bytes that change while they are read are never accepted") {
 
 namespace {
 
-using Needle = std::array<char, 16>;
-
 /// All pieces of the markers and of the caller's key.
 std::set<Needle> needles() {
   std::set<Needle> all;
-  std::array<std::byte, 64> bytes{};
-  const auto add = [&](std::uint64_t seed, std::size_t size) {
-    fill_bytes(seed, 0, bytes);
-    for (std::size_t at = 0; at < size; at += 16) {
-      Needle needle{};
-      std::memcpy(needle.data(), bytes.data() + at, needle.size());
-      all.insert(needle);
-    }
-  };
-  for (std::uint64_t i = 0; i < 300; ++i) add(seed_of(60, i), 64);
-  for (std::uint64_t i = 0; i < 3000; ++i) add(seed_of(61, i), 64);
-  add(62, 32);
+  for (std::uint64_t i = 0; i < 300; ++i) add_needles(all, seed_of(60, i), 64);
+  for (std::uint64_t i = 0; i < 3000; ++i) add_needles(all, seed_of(61, i), 64);
+  add_needles(all, 62, 32);
   return all;
-}
-
-std::uint64_t found_in(const std::string& dump, const std::set<Needle>& wanted) {
-  const auto prefix = [](const char* at) {
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, at, 3);
-    return bits;
-  };
-  std::vector<bool> begins(1u << 24);
-  for (const Needle& needle : wanted) begins[prefix(needle.data())] = true;
-  std::uint64_t found = 0;
-  for (std::size_t at = 0; at + 16 <= dump.size(); ++at) {
-    if (!begins[prefix(dump.data() + at)]) continue;
-    Needle here{};
-    std::memcpy(here.data(), dump.data() + at, here.size());
-    found += wanted.contains(here) ? 1 : 0;
-  }
-  return found;
 }
 
 /// The dump of a worker that has planted its markers; empty when there is no way to get one.

@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
       {"race_control", race_control},
       {"plant", plant},
       {"fork_off", fork_off},
+      {"swap_out", swap_out},
   };
   const Arguments words(argv + 1, argv + argc);
   const auto command = words.empty() ? commands.end() : commands.find(words.front());

@@ -24,6 +24,7 @@ void race_write(const Arguments& arguments);
 void race_control(const Arguments& arguments);
 void plant(const Arguments& arguments);
 void fork_off(const Arguments& arguments);
+void swap_out(const Arguments& arguments);
 
 /// One line, in one piece even when the process is killed.
 void say(const std::string& line);

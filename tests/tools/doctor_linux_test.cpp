@@ -2,6 +2,10 @@
 //
 // Each row of the diagnostics against a system that is arranged so: planted files of /proc and /sys, real limits
 // of locked memory, real directories.
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +25,9 @@ namespace coffer::tools::test {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kCouldNotBecome = 77;
+
 using doctor::Finding;
 using doctor::Level;
 
@@ -271,6 +278,64 @@ TEST_CASE("doctor: a store that others may enter is mended with --fix, and only 
 
 TEST_CASE("doctor: text for people has colours on a terminal") {
   CHECK_THAT(run_on_terminal({"doctor"}, {}).out, Catch::Contains("\033["));
+}
+
+// Root with the capability, an ordinary user, root of a user namespace without a network: who may lock what.
+TEST_CASE("doctor: the rows of locked memory are true for whoever runs it") {
+  if (!coffer::test::locks_are_real()) return coffer::test::skip(coffer::test::kLocksAreNotReal);
+  struct Seen {
+    std::string privilege;
+    std::string lock_level;
+  };
+  const auto rows_as = [](const std::function<void()>& become) -> std::optional<Seen> {
+    const TemporaryFolder folder;
+    fs::permissions(folder.path(), fs::perms::all);
+    const Outcome outcome = run_in_child({.arguments = {"doctor", "--json"}}, become);
+    if (outcome.exit_code == kCouldNotBecome) return std::nullopt;
+    INFO(outcome.err);
+    Seen seen;
+    const auto report = nlohmann::json::parse(outcome.out);
+    for (const auto& row : report.at("findings")) {
+      if (row.at("id") == "memory.privilege") seen.privilege = row.at("found");
+      if (row.at("id") == "memory.lock") seen.lock_level = row.at("level");
+    }
+    return seen;
+  };
+  constexpr std::uint64_t kLittle = 64 * 1024;
+  const auto without = rows_as([] { coffer::test::limit_locked_memory(kLittle, kLittle); });
+  REQUIRE(without);
+  CHECK_THAT(without->privilege, Catch::StartsWith("no CAP_IPC_LOCK"));
+  CHECK(without->lock_level == "FAIL");
+
+  const auto in_namespace = rows_as([] {
+    const rlimit limit{kLittle, kLittle};
+    if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+      ::_exit(kCouldNotBecome);
+    }
+    // All capabilities of the new namespace are there, and lift nothing.
+    if (!coffer::test::has_capability(CAP_IPC_LOCK)) ::_exit(kCouldNotBecome);
+    // Exec would drop them for a user who is not root in there.
+    ::prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_KEEP_CAPS);
+    ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_IPC_LOCK, 0, 0);
+    std::ofstream("/proc/self/uid_map") << "0 0 1";
+  });
+  if (in_namespace) {
+    CHECK_THAT(in_namespace->privilege,
+               Catch::Contains("CAP_IPC_LOCK") && Catch::Contains("RLIMIT_MEMLOCK applies"));
+    CHECK(in_namespace->lock_level == "FAIL");
+  } else {
+    coffer::test::skip("no user namespace can be made here");
+  }
+
+  if (!coffer::test::has_capability(CAP_IPC_LOCK))
+    return coffer::test::skip("CAP_IPC_LOCK is not here to be seen");
+  const auto with = rows_as([] {
+    const rlimit limit{kLittle, kLittle};
+    if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0) ::_exit(kCouldNotBecome);
+  });
+  REQUIRE(with);
+  CHECK_THAT(with->privilege, Catch::StartsWith("CAP_IPC_LOCK is there"));
+  CHECK(with->lock_level == "OK");
 }
 
 }  // namespace coffer::tools::test

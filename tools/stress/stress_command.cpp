@@ -19,17 +19,22 @@ namespace {
 struct StressRequest {
   MemlockOptions options;
   std::uint64_t seconds = 20;
-  std::vector<std::string> sizes;
-  std::vector<std::string> limits;
   std::uint64_t threads = 8;
   std::string directory;
 };
 
-std::vector<std::uint64_t> sizes_of(const std::string& option,
-                                    const std::vector<std::string>& texts) {
-  std::vector<std::uint64_t> sizes;
-  for (const std::string& text : texts) sizes.push_back(parse_size(option, text));
-  return sizes;
+void add_sizes_option(CLI::App& command, const std::string& name, std::vector<std::uint64_t>& sizes,
+                      const std::string& description) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          name,
+          [&sizes, name](const std::vector<std::string>& texts) {
+            sizes.clear();
+            for (const std::string& text : texts) sizes.push_back(parse_size(name, text));
+          },
+          description)
+      ->delimiter(',')
+      ->type_name("BYTES,...");
 }
 
 void settle(StressRequest& request, const GlobalOptions& global,
@@ -39,11 +44,9 @@ void settle(StressRequest& request, const GlobalOptions& global,
   if (request.seconds < 1) throw UsageError("--duration is 1 second or more");
   options.threads = static_cast<unsigned>(request.threads);
   options.duration = std::chrono::seconds(request.seconds);
-  if (!request.sizes.empty()) options.sizes = sizes_of("--sizes", request.sizes);
   for (const std::uint64_t size : options.sizes) {
     if (size == 0) throw UsageError("--sizes: a size is one byte or more");
   }
-  options.limits = sizes_of("--limits", request.limits);
   if (global.proceed_unlocked) options.policy = platform::LockPolicy::proceed_unlocked;
   if (global.locked_bytes_max) options.room_bytes_max = *global.locked_bytes_max;
   options.directory = directory;
@@ -163,15 +166,10 @@ void add_stress_command(CLI::App& app, Invocation& invocation) {
   add_count_option(*memlock, "--threads", request->threads,
                    "Threads that take memory (8); two run transactions");
   add_count_option(*memlock, "--duration", request->seconds, "How long, in seconds (20)");
-  memlock->add_option("--sizes", request->sizes, "Sizes of regions (4K,16K,64K)")
-      ->delimiter(',')
-      ->type_name("BYTES,...");
-  memlock
-      ->add_option(
-          "--limits", request->limits,
-          "What is left to Coffer of the room, step by step, over and over (else by chance)")
-      ->delimiter(',')
-      ->type_name("BYTES,...");
+  add_sizes_option(*memlock, "--sizes", request->options.sizes, "Sizes of regions (4K,16K,64K)");
+  add_sizes_option(
+      *memlock, "--limits", request->options.limits,
+      "What is left to Coffer of the room, step by step, over and over (else by chance)");
   add_count_option(*memlock, "--seed", request->options.seed,
                    "Of everything that is done by chance (1)");
   add_choice_option(*memlock, "--policy", request->options.policy,

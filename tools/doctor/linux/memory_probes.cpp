@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 
 #include "tools/doctor/probes.hpp"
@@ -64,12 +65,19 @@ Finding probe_lock_limits(const Context& context) {
 }
 
 Finding probe_lock_privilege(const Context& context) {
-  const bool privileged = context.platform.memory().account().privileged;
-  return {.id = "memory.privilege",
-          .level = Level::ok,
-          .found = privileged ? "CAP_IPC_LOCK is there: no limit applies to locked memory"
-                              : "no CAP_IPC_LOCK: RLIMIT_MEMLOCK applies, for each process alone",
-          .remedy = {}};
+  constexpr unsigned kIpcLock = 14;  // CAP_IPC_LOCK of linux/capability.h
+  Finding finding{.id = "memory.privilege", .level = Level::ok, .found = {}, .remedy = {}};
+  if (context.platform.memory().account().privileged) {
+    finding.found = "CAP_IPC_LOCK is there: no limit applies to locked memory";
+    return finding;
+  }
+  const std::string capabilities =
+      context.system.field("/proc/self/status", "CapEff").value_or("0");
+  const bool of_namespace = (std::strtoull(capabilities.c_str(), nullptr, 16) >> kIpcLock & 1) != 0;
+  finding.found = fmt::format(
+      "{}: RLIMIT_MEMLOCK applies",
+      of_namespace ? "CAP_IPC_LOCK of a user namespace, which lifts no limit" : "no CAP_IPC_LOCK");
+  return finding;
 }
 
 Finding probe_cgroup_memory(const Context& context) {
