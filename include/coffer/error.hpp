@@ -51,8 +51,8 @@ class COFFER_API Corrupted : public Error {
 class COFFER_API MemoryLockError : public Error {
  public:
   struct Numbers {
-    std::uint64_t requested_bytes = 0;   ///< what this operation wanted to lock
-    std::uint64_t locked_bytes = 0;      ///< what this process had locked, in Coffer's own account
+    std::uint64_t requested_bytes = 0;  ///< what this operation wanted to lock
+    std::uint64_t locked_bytes = 0;     ///< what this process had locked, in Coffer's own account
     /// RLIMIT_MEMLOCK, soft and hard; UINT64_MAX is unlimited.  On Windows the minimum and the maximum working set.
     std::uint64_t soft_limit_bytes = 0;
     std::uint64_t hard_limit_bytes = 0;
