@@ -166,8 +166,9 @@ void add_stress_command(CLI::App& app, Invocation& invocation) {
   add_count_option(*memlock, "--threads", request->threads,
                    "Threads that take memory (8); two run transactions");
   add_count_option(*memlock, "--duration", request->seconds, "How long, in seconds (20)");
-  add_sizes_option(*memlock, "--sizes", request->options.sizes, "Sizes of regions (4K,16K,64K)");
-  add_sizes_option(
+  stress::add_sizes_option(*memlock, "--sizes", request->options.sizes,
+                           "Sizes of regions (4K,16K,64K)");
+  stress::add_sizes_option(
       *memlock, "--limits", request->options.limits,
       "What is left to Coffer of the room, step by step, over and over (else by chance)");
   add_count_option(*memlock, "--seed", request->options.seed,
