@@ -12,6 +12,7 @@
 #include <fstream>
 #include <memory>
 
+#include "platform/contracts.hpp"
 #include "tests/hard/needles.hpp"
 #include "tests/hard/worker_process.hpp"
 #include "tests/support/skip.hpp"
