@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "pager/node.hpp"
+#include "platform/shared_mutex.hpp"
 
 namespace coffer::pager {
 
@@ -69,7 +70,7 @@ class NodeCache {
     std::unique_ptr<std::atomic<bool>> used;
   };
   struct alignas(64) Stripe {
-    mutable std::shared_mutex mutex;
+    mutable platform::SharedMutex mutex;
     std::unordered_map<std::uint64_t, std::size_t, Hash> where;
     std::vector<Entry> entries;
     std::size_t hand = 0;

@@ -8,11 +8,13 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "platform/shared_mutex.hpp"
+
 namespace coffer::pager {
 
 class ReaderGate {
  public:
-  [[nodiscard]] std::shared_lock<std::shared_mutex> shared() const {
+  [[nodiscard]] std::shared_lock<platform::SharedMutex> shared() const {
     return std::shared_lock(shards_[mine()].mutex);
   }
 
@@ -35,7 +37,7 @@ class ReaderGate {
  private:
   static constexpr std::size_t kShards = 16;
   struct alignas(64) Shard {
-    mutable std::shared_mutex mutex;
+    mutable platform::SharedMutex mutex;
   };
 
   static std::size_t mine() {

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "pager/pager.hpp"
+#include "platform/shared_mutex.hpp"
 #include "platform/strong.hpp"
 #include "txn/sealed_page.hpp"
 #include "txn/snapshots.hpp"
@@ -106,7 +107,7 @@ class Overlay {
   void account(const Node& node, bool add) noexcept;
 
   pager::SlotLedger* ledger_;
-  mutable std::shared_mutex mutex_;
+  mutable platform::SharedMutex mutex_;
   Chains chains_;
   std::atomic<std::uint64_t> buffered_bytes_{0};
   std::atomic<std::uint64_t> buffered_pages_{0};

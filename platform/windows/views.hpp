@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "platform/platform.hpp"
+#include "platform/shared_mutex.hpp"
 #include "platform/windows/handle.hpp"
 #include "platform/windows/memory_calls.hpp"
 
@@ -68,7 +69,7 @@ class OpenFile {
   friend class WindowsMapping;
   const Handle handle_;
   const Path path_;
-  std::shared_mutex views_;               ///< shared: copying; exclusive: making and closing views
+  SharedMutex views_;                     ///< shared: copying; exclusive: making and closing views
   std::vector<WindowsMapping*> windows_;  ///< under it
 };
 

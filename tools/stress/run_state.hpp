@@ -6,6 +6,7 @@
 #include <shared_mutex>
 #include <string>
 
+#include "platform/shared_mutex.hpp"
 #include "tools/stress/memlock.hpp"
 #include "tools/stress/system_side.hpp"
 
@@ -47,7 +48,7 @@ class Gate {
 
  private:
   std::atomic<bool> closing_{false};
-  std::shared_mutex mutex_;
+  platform::SharedMutex mutex_;
 };
 
 class RunState {
