@@ -58,6 +58,8 @@ TEST_CASE("stress: eight threads under changing limits break nothing") {
   CHECK(result["forks"] > 10);
   CHECK(result["squeezes"] > 50);
   CHECK(result["lock_failures"] > 0);
+  CHECK(result["locked_mappings_max"] > 3);  // a store, the pool and the squeeze at the least
+  CHECK(result["locked_mappings_max"] <= 64);
 }
 
 TEST_CASE("stress: a fault that is planted is found") {

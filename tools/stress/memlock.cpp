@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <thread>
 
@@ -31,6 +32,7 @@ class Conductor {
       squeeze();
     }
     compare_accounts();
+    if (number % kMappingsEvery == 0) count_mappings();
     if (number % kForkEvery == 0) fork();
     if (number % kPressEvery == kPressEvery / 2) press();
     if (state_.options.plant == Plant::miscount && number == kPlantAt)
@@ -63,6 +65,7 @@ class Conductor {
 
  private:
   static constexpr std::uint64_t kReleaseEvery = 4;
+  static constexpr std::uint64_t kMappingsEvery = 6;
   static constexpr std::uint64_t kForkEvery = 5;
   static constexpr std::uint64_t kPressEvery = 40;
   static constexpr std::uint64_t kPlantAt = 3;
@@ -75,6 +78,21 @@ class Conductor {
         limits.empty() ? random_() % *room : limits[squeezes_++ % limits.size()];
     if (state_.phase.load() % 2 == 1) ++state_.phase;
     if (state_.side.squeeze_to(left)) ++result_.squeezes;
+  }
+  void count_mappings() {
+    constexpr std::uint64_t kGibibyte = 1 << 30;
+    constexpr std::uint64_t kThreads = 8;
+    constexpr std::uint64_t kMost = 64;
+    const std::lock_guard alone(state_.gate);
+    const auto count = state_.side.locked_mappings();
+    if (!count) return;
+    result_.locked_mappings_max = std::max(result_.locked_mappings_max, *count);
+    const std::uint64_t bytes =
+        state_.platform.memory().account().locked_bytes + state_.side.squeezed_bytes();
+    const std::uint64_t shares = std::max((bytes + kGibibyte - 1) / kGibibyte,
+                                          (state_.options.threads + kThreads - 1) / kThreads);
+    if (*count > kMost * shares)
+      state_.violated(fmt::format("S8: {} bytes are locked in {} mappings", bytes, *count));
   }
   void fork() {
     const auto wrong = state_.side.fork_and_look(state_.platform);
@@ -157,6 +175,20 @@ class Workers {
   std::vector<std::jthread> threads_;
 };
 
+/// The median of many batches: a batch in which the thread had to wait for a processor says nothing.
+std::chrono::duration<double, std::nano> time_of_frame_cycle(pager::FramePool& pool) {
+  constexpr int kBatches = 101;
+  constexpr int kTimes = 1000;
+  std::array<std::chrono::duration<double, std::nano>, kBatches> times{};
+  for (auto& time : times) {
+    const auto begin = Clock::now();
+    for (int i = 0; i < kTimes; ++i) pool.retire(pool.take(pager::Claim::writer));
+    time = (Clock::now() - begin) / double{kTimes};
+  }
+  std::ranges::nth_element(times, times.begin() + kBatches / 2);
+  return times[kBatches / 2];
+}
+
 void run_to_the_end(RunState& state, MemlockResult& result, Conductor& conductor,
                     const std::function<void(const MemlockState&)>& watch) {
   pager::FramePool pool(
@@ -180,6 +212,7 @@ void run_to_the_end(RunState& state, MemlockResult& result, Conductor& conductor
   result.taken = Clock::now() - begin;
   conductor.release();
   take_one_of_each(state, pool);
+  result.frame_cycle = time_of_frame_cycle(pool);
   workers.finish();
   workers.add_latencies_to(result.latencies);
 }

@@ -13,6 +13,7 @@
 //   S5  What failed for want of room works again once there is room.
 //   S6  When all has ended nothing is locked.
 //   S7  A forked child has nothing locked and knows that it is a child.
+//   S8  Locked memory is not scattered: at most 64 mappings for each begun GiB and each begun eight threads.
 #pragma once
 
 #include <chrono>
@@ -61,6 +62,9 @@ struct MemlockResult {
   std::uint64_t account_checks = 0;
   std::uint64_t drift_bytes_max = 0;  ///< greatest difference of S3
   std::uint64_t locked_bytes_max = 0;
+  std::uint64_t locked_mappings_max = 0;
+  /// A frame taken and given back while there is room: many times on one thread, with no clock in between.
+  std::chrono::duration<double, std::nano> frame_cycle{};
   std::uint64_t unlocked_plain_bytes_max = 0;
   std::optional<std::uint64_t> room_bytes;
   std::chrono::duration<double> taken{};

@@ -87,6 +87,10 @@ std::string result_as_text(const MemlockResult& result, const MemlockOptions& op
                     result.account_checks, result.drift_bytes_max, result.forks)
               : fmt::format("the system does not count locked memory by process; {} forks\n",
                             result.forks);
+  if (result.locked_mappings_max > 0)
+    text += fmt::format("locked memory in at most {} mappings\n", result.locked_mappings_max);
+  text += fmt::format("a frame taken and given back while there is room: {:.0f} ns\n",
+                      result.frame_cycle.count());
   for (const std::string& violation : result.violation_texts) text += "  " + violation + "\n";
   text +=
       result.violations == 0 ? "pass\n" : fmt::format("FAIL: {} violations\n", result.violations);
@@ -109,6 +113,8 @@ std::string result_as_json(const MemlockResult& result, const MemlockOptions& op
   json["account_checks"] = result.account_checks;
   json["drift_bytes_max"] = result.drift_bytes_max;
   json["locked_bytes_max"] = result.locked_bytes_max;
+  json["locked_mappings_max"] = result.locked_mappings_max;
+  json["frame_cycle_ns"] = result.frame_cycle.count();
   json["unlocked_plain_bytes_max"] = result.unlocked_plain_bytes_max;
   json["room_bytes"] =
       result.room_bytes ? nlohmann::ordered_json(*result.room_bytes) : nlohmann::ordered_json();

@@ -22,6 +22,8 @@ class SystemSide {
   [[nodiscard]] virtual std::uint64_t squeezed_bytes() const = 0;
   /// What the system says this process has locked; nothing where it does not say.
   [[nodiscard]] virtual std::optional<std::uint64_t> charged_bytes() const = 0;
+  /// Of how many mappings the locked memory consists; nothing where the system does not say.
+  [[nodiscard]] virtual std::optional<std::uint64_t> locked_mappings() const = 0;
   /// Locks a page that is in nobody's account (a planted fault).
   virtual void lock_behind_the_account() = 0;
   /// Forks; the child says what is wrong with it: it must have nothing locked and know what it is.  Empty when

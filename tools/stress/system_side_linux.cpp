@@ -85,6 +85,13 @@ class LinuxSide final : public SystemSide {
     return *kibibytes * kKibibyte;
   }
 
+  std::optional<std::uint64_t> locked_mappings() const override {
+    std::uint64_t count = 0;
+    for (const std::string& line : SystemFiles().lines("/proc/self/smaps")) {
+      if (line.starts_with("VmFlags:") && (line + ' ').find(" lo ") != std::string::npos) ++count;
+    }
+    return count;
+  }
   void lock_behind_the_account() override {
     void* memory =
         ::mmap(nullptr, page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -17,6 +17,7 @@ class WindowsSide final : public SystemSide {
   std::uint64_t squeezed_bytes() const override { return 0; }
   // Windows counts no locked bytes by process.
   std::optional<std::uint64_t> charged_bytes() const override { return std::nullopt; }
+  std::optional<std::uint64_t> locked_mappings() const override { return std::nullopt; }
   void lock_behind_the_account() override {
     constexpr SIZE_T kPage = 4096;
     stray_ = ::VirtualAlloc(nullptr, kPage, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
