@@ -1,6 +1,7 @@
 // Everything that an embedder includes.
 #pragma once
 
+#include <coffer/backup.hpp>
 #include <coffer/bytes.hpp>
 #include <coffer/error.hpp>
 #include <coffer/key.hpp>
