@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "tools/bench/contender.hpp"
+#include "tools/key_source.hpp"
 #include "tools/report.hpp"
 
 namespace coffer::tools::bench {
@@ -27,7 +28,8 @@ Options options_of(const GlobalOptions& options) {
 class CofferContender final : public Contender {
  public:
   CofferContender(const std::filesystem::path& directory, const GlobalOptions& options)
-      : store_(Store::create(directory / "store", Key::generate(), {}, options_of(options))) {
+      : store_(Store::create(directory / "store", Key::generate(key_options(options)), {},
+                             options_of(options))) {
     WriteTransaction writing = store_.write();
     writing.create_tree(kTree);
     writing.commit();

@@ -48,23 +48,31 @@ struct Transactor::State {
   void compare_all();
 };
 
+namespace {
+
+MemoryLocking memory_locking_of(platform::LockPolicy policy) {
+  return policy == platform::LockPolicy::proceed_unlocked ? MemoryLocking::proceed_unlocked
+                                                          : MemoryLocking::abort;
+}
+
+}  // namespace
+
 Transactor::Transactor(RunState& run, unsigned index)
-    : state_(new State{.run = run,
-                       .path = run.options.directory / fmt::format("store-{}", index),
-                       .key = Key::generate(),
-                       .options = {},
-                       .random = std::mt19937_64(run.options.seed * 7919 + index),
-                       .store = std::nullopt,
-                       .model = {}}) {
+    : state_(
+          new State{.run = run,
+                    .path = run.options.directory / fmt::format("store-{}", index),
+                    .key = Key::generate({.memory_locking = memory_locking_of(run.options.policy)}),
+                    .options = {},
+                    .random = std::mt19937_64(run.options.seed * 7919 + index),
+                    .store = std::nullopt,
+                    .model = {}}) {
   Options& options = state_->options;
   options.locked_bytes_max = run.shares.store;
   options.durability = Durability::relaxed;
   // All that locks memory happens in calls of this thread's, so that accounts can be compared between them.
   options.background_checkpoints = false;
   options.checkpoint_journal_bytes = 1 << 20;
-  if (run.options.policy == platform::LockPolicy::proceed_unlocked) {
-    options.memory_locking = MemoryLocking::proceed_unlocked;
-  }
+  options.memory_locking = memory_locking_of(run.options.policy);
   state_->store.emplace(Store::create(state_->path, state_->key, {}, options));
   WriteTransaction first = state_->store->write();
   static_cast<void>(first.create_tree("t"));
