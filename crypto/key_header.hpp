@@ -37,6 +37,9 @@
 
 namespace coffer::crypto {
 
+/// What makes each backup's key its own; random, in the clear.
+inline constexpr std::size_t kBackupSaltBytes = 32;
+
 /// Sub-keys of a store, in locked memory of their own; wiped on destruction.  One data key per
 /// epoch; format 1 writes epoch 1.
 class KeyRing {
@@ -56,6 +59,10 @@ class KeyRing {
   /// Keyed hash of the history for the anchor: BLAKE2b-256 under the anchor key.
   [[nodiscard]] virtual Hash anchor_hash(
       std::initializer_list<std::span<const std::byte>> parts) const = 0;
+  /// The key of one backup's stream, into `out` (locked memory): BLAKE2b-256 of its salt under the backup key.
+  /// Nothing in suite none.
+  virtual void derive_backup_key(std::span<const std::byte, kBackupSaltBytes> salt,
+                                 std::span<std::byte, kKeyBytes> out) const = 0;
   /// BLAKE2b-256 of the key header in force, which the superblock names.
   [[nodiscard]] virtual const Hash& header_hash() const = 0;
 };

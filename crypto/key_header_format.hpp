@@ -36,7 +36,7 @@
 //                                     3       superblock
 //                                     4       header: the MAC above
 //                                     5       anchor
-//                                     6       backup (reserved)
+//                                     6       backup
 //
 // The key-encryption key is the caller's 32 bytes, or Argon2id version 1.3 with one lane of the
 // passphrase, with the slot's salt, passes and memory.

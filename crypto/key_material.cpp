@@ -58,6 +58,7 @@ void derive_data_keys(KeyMaterial& keys) {
   derive(keys.journal, keys.data, kDataContext, Number::journal);
   derive(keys.superblock, keys.data, kDataContext, Number::superblock);
   derive(keys.anchor, keys.data, kDataContext, Number::anchor);
+  derive(keys.backup, keys.data, kDataContext, Number::backup);
 }
 
 }  // namespace coffer::crypto

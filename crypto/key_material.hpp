@@ -35,6 +35,7 @@ struct KeyMaterial {
   KeyBytes journal;
   KeyBytes superblock;
   KeyBytes anchor;
+  KeyBytes backup;
 
   /// Wipes the keys that come from the caller's secret.
   void wipe_key_encryption() noexcept;

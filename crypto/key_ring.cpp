@@ -32,6 +32,11 @@ class LockedKeyRing final : public KeyRing {
       std::initializer_list<std::span<const std::byte>> parts) const override {
     return hash(key(&KeyMaterial::anchor), parts);
   }
+  void derive_backup_key(std::span<const std::byte, kBackupSaltBytes> salt,
+                         std::span<std::byte, kKeyBytes> out) const override {
+    if (!page_) return;
+    hash_into(out, key(&KeyMaterial::backup), {salt});
+  }
   [[nodiscard]] const Hash& header_hash() const override { return identity_.header_hash; }
 
  private:

@@ -164,7 +164,8 @@ bool equal_secrets(std::span<const std::byte> a, std::span<const std::byte> b) n
   return sodium_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-Hash hash(std::span<const std::byte> key, std::initializer_list<std::span<const std::byte>> parts) {
+void hash_into(std::span<std::byte, kHashBytes> out, std::span<const std::byte> key,
+               std::initializer_list<std::span<const std::byte>> parts) {
   ensure_ready();
   Expects(key.empty() || (key.size() >= crypto_generichash_KEYBYTES_MIN &&
                           key.size() <= crypto_generichash_KEYBYTES_MAX));
@@ -172,8 +173,12 @@ Hash hash(std::span<const std::byte> key, std::initializer_list<std::span<const 
   for (const auto part : parts) {
     blake.add(part);
   }
-  Hash out;
   blake.finish(out);
+}
+
+Hash hash(std::span<const std::byte> key, std::initializer_list<std::span<const std::byte>> parts) {
+  Hash out;
+  hash_into(out, key, parts);
   return out;
 }
 

@@ -124,6 +124,9 @@ void wipe(std::span<std::byte> bytes) noexcept;
 /// BLAKE2b-256, keyed when `key` is not empty, of the concatenation of `parts`.
 [[nodiscard]] Hash hash(std::span<const std::byte> key,
                         std::initializer_list<std::span<const std::byte>> parts);
+/// The same, into `out`: for keys, which are in locked memory only.
+void hash_into(std::span<std::byte, kHashBytes> out, std::span<const std::byte> key,
+               std::initializer_list<std::span<const std::byte>> parts);
 /// SipHash-2-4 with 128 bits, under a secret key of the process (never a store's): for tables in memory.
 inline constexpr std::size_t kShortHashKeyBytes = 16;
 using ShortHash = std::array<std::byte, 16>;

@@ -40,15 +40,6 @@ pager::Superblock empty_store(platform::Platform& platform, const crypto::KeyRin
   return superblock;
 }
 
-void remove_all(platform::FileSystem& files, const platform::Path& directory) noexcept {
-  try {
-    for (const std::string& name : files.list(directory)) files.remove(directory / name);
-    files.remove_directory(directory);
-  } catch (const std::exception&) {
-    // What made the creation fail is reported; a leftover beside the store's place harms nobody.
-  }
-}
-
 void fill_directory(platform::Platform& platform, const StoreFiles& store, const Key* key,
                     const CreateOptions& create, std::uint64_t segment_bytes,
                     platform::LockPolicy policy) {
@@ -72,6 +63,15 @@ void fill_directory(platform::Platform& platform, const StoreFiles& store, const
 }
 
 }  // namespace
+
+void remove_store(platform::FileSystem& files, const platform::Path& directory) noexcept {
+  try {
+    for (const std::string& name : files.list(directory)) files.remove(directory / name);
+    files.remove_directory(directory);
+  } catch (const std::exception&) {
+    // As the declaration says.
+  }
+}
 
 void Engine::create(platform::Platform& platform, const platform::Path& path, const Key* key,
                     const CreateOptions& create, const Options& options,
@@ -105,7 +105,7 @@ void Engine::create(platform::Platform& platform, const platform::Path& path, co
     fill_directory(platform, beside, key, create, segment_bytes, policy);
     files.rename(beside.directory, place);
   } catch (...) {
-    remove_all(files, beside.directory);
+    remove_store(files, beside.directory);
     throw;
   }
   files.sync_directory(parent);

@@ -263,6 +263,22 @@ void Engine::checkpoint() {
   make_checkpoint(*core_);
 }
 
+std::vector<std::byte> Engine::key_header_copy() const {
+  Core& core = *core_;
+  core.check_alive();
+  const auto file = core.platform.files().open(core.files.keys(), platform::OpenMode::read_only);
+  std::vector<std::byte> copy(crypto::key_header_file_bytes() / 2);
+  for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{copy.size()}}) {
+    if (file->read_at(at, copy) == copy.size() &&
+        crypto::hash({}, {copy}) == core.keys->header_hash()) {
+      return copy;
+    }
+  }
+  pager::raise_damaged(core.keys->suite(),
+                       fmt::format("{}: neither copy is the one that the store was opened with",
+                                   core.files.keys().string()));
+}
+
 Anchor Engine::anchor() const {
   Core& core = *core_;
   core.check_alive();

@@ -50,6 +50,10 @@ class Engine {
   void check_alive() const { core_->check_alive(); }
   [[nodiscard]] const Options& options() const { return core_->options; }
   [[nodiscard]] platform::LockedHeap& heap() { return *core_->heap; }
+  [[nodiscard]] platform::Platform& platform() { return core_->platform; }
+  [[nodiscard]] const crypto::KeyRing& keys() const { return *core_->keys; }
+  /// Of the copies of the key header on disk the one that the store was opened with (Tampered when neither is).
+  [[nodiscard]] std::vector<std::byte> key_header_copy() const;
   [[nodiscard]] bool forked() const noexcept { return core_->platform.forked(); }
 
   /// What check compares: walks all structure below the trees (verifying every node from disk), then lets

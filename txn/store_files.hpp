@@ -18,6 +18,10 @@ struct StoreFiles {
   [[nodiscard]] platform::Path lock() const { return directory / "lock"; }
 };
 
+/// Removes a store that nobody has open, and whatever else lies in its directory.  Never fails: what made it
+/// superfluous is reported, and what is left beside a store's place harms nobody.
+void remove_store(platform::FileSystem& files, const platform::Path& directory) noexcept;
+
 /// Bytes of a journal segment in new stores.
 inline constexpr std::uint64_t kSegmentBytes = 4ull * 1024 * 1024;
 

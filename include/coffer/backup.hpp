@@ -30,7 +30,7 @@ enum class BackupEncryptionMode : std::uint8_t {
 
 struct BackupEncryption {
   /// Unset: `use_database_key` for an encrypted store, `none` for an unencrypted one.
-  std::optional<BackupEncryptionMode> mode;
+  std::optional<BackupEncryptionMode> mode{};
   /// With `use_provided_key`, and only then (InvalidArgument).  Outlives the call.
   const Key* key = nullptr;
 };
@@ -47,8 +47,8 @@ struct BackupProgress {
 using BackupWatch = std::function<bool(const BackupProgress&)>;
 
 struct BackupOptions {
-  BackupEncryption encryption;
-  BackupWatch watch;
+  BackupEncryption encryption{};
+  BackupWatch watch{};
   /// Bytes of the backup written in a second at most; 0: as fast as it goes.
   std::uint64_t bytes_per_second_max = 0;
   MemoryLocking memory_locking = MemoryLocking::abort;
@@ -73,7 +73,7 @@ COFFER_API BackupReport backup_logical(Store& store, const std::filesystem::path
                                        const BackupOptions& options = {});
 
 struct VerifyOptions {
-  BackupWatch watch;
+  BackupWatch watch{};
   MemoryLocking memory_locking = MemoryLocking::abort;
 };
 
@@ -88,10 +88,10 @@ struct RestoreOptions {
   /// one or another.  Outlives the call.
   const Key* new_key = nullptr;
   /// Page size of the restored store; unset: as in the store that was backed up.
-  std::optional<std::uint32_t> page_size;
-  BackupWatch watch;
+  std::optional<std::uint32_t> page_size{};
+  BackupWatch watch{};
   /// How the store is written; of these only memory matters (`locked_bytes_max`, `memory_locking`).
-  Options store;
+  Options store{};
 };
 
 /// Makes the new store `path` of what a backup holds.  A wrong, cut or edited backup leaves nothing behind.

@@ -68,8 +68,9 @@ class COFFER_API Store {
   /// Checkpoint, sync, unlock.  All transactions must have ended.  The store is unusable afterwards.
   void close();
 
-  struct State;
+  struct State;  // the library's own view
   explicit Store(std::unique_ptr<State> state);
+  [[nodiscard]] State& state() const { return *state_; }
 
  private:
   std::unique_ptr<State> state_;

@@ -186,6 +186,8 @@ class TestKeys final : public crypto::KeyRing {
   crypto::Hash anchor_hash(std::initializer_list<std::span<const std::byte>> parts) const override {
     return crypto::hash({}, parts);
   }
+  void derive_backup_key(std::span<const std::byte, crypto::kBackupSaltBytes>,
+                         std::span<std::byte, crypto::kKeyBytes>) const override {}
   const crypto::Hash& header_hash() const override { return header_hash_; }
   void set_header_hash(std::byte b) { header_hash_.fill(b); }
   void set_epoch(std::uint32_t epoch) { epoch_ = epoch; }

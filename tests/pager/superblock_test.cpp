@@ -149,6 +149,10 @@ TEST_CASE("a superblock of another key does not verify") {
         std::initializer_list<std::span<const std::byte>> parts) const override {
       return keys_.anchor_hash(parts);
     }
+    void derive_backup_key(std::span<const std::byte, crypto::kBackupSaltBytes> salt,
+                           std::span<std::byte, crypto::kKeyBytes> out) const override {
+      keys_.derive_backup_key(salt, out);
+    }
     const crypto::Hash& header_hash() const override { return keys_.header_hash(); }
 
    private:

@@ -1,0 +1,54 @@
+// The bytes of a logical backup, version 1.  This table is the only place where they are written.
+//
+//   offset  bytes  content
+//        0      8  magic "COFFERB1"
+//        8      4  format version: 1
+//       12      1  kind: 1 logical
+//       13      1  key: 0 none, 1 one that was provided, 2 the store's
+//       14     18  zero
+//       32     32  salt, random; zero without a key
+//       64     24  header of the stream, random; zero without a key
+//       88    424  zero
+//      512   4096  a copy of a key header (crypto/key_header_format.hpp): the store's, or the backup's own
+//     4608         chunks
+//
+//   chunk       [sealed 65,536 + 17], each of 65,536 bytes of plaintext but the last, which has 0 to 65,536
+//   context     BLAKE2b-256 without a key of bytes [0, 4608); every chunk is bound to it
+//   stream key  BLAKE2b-256 of the salt under the key header's backup key
+//
+// Plaintext, over all chunks: records (record_format.hpp), to the last byte.  Integers are little-endian.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "crypto/chunk_stream.hpp"
+#include "crypto/key_header.hpp"
+
+namespace coffer::backup::format {
+
+inline constexpr std::array<char, 8> kMagic = {'C', 'O', 'F', 'F', 'E', 'R', 'B', '1'};
+inline constexpr std::uint32_t kVersion = 1;
+
+enum class Kind : std::uint8_t { logical = 1 };
+enum class KeyOrigin : std::uint8_t { none = 0, provided = 1, store = 2 };
+
+inline constexpr std::size_t kMagicAt = 0;
+inline constexpr std::size_t kVersionAt = 8;
+inline constexpr std::size_t kKindAt = 12;
+inline constexpr std::size_t kKeyOriginAt = 13;
+inline constexpr std::size_t kSaltAt = 32;
+inline constexpr std::size_t kStreamHeaderAt = kSaltAt + crypto::kBackupSaltBytes;
+inline constexpr std::size_t kKeyHeaderAt = 512;
+inline constexpr std::size_t kKeyHeaderBytes = 4096;
+inline constexpr std::size_t kHeaderBytes = kKeyHeaderAt + kKeyHeaderBytes;
+
+inline constexpr std::size_t kChunkBytes = 65'536;
+inline constexpr std::size_t kSealedChunkBytes = kChunkBytes + crypto::kChunkOverheadBytes;
+
+static_assert(kKindAt == kVersionAt + sizeof(kVersion) && kStreamHeaderAt == 64);
+static_assert(kStreamHeaderAt + crypto::kStreamHeaderBytes <= kKeyHeaderAt);
+static_assert(kHeaderBytes == 4608 && kSealedChunkBytes == 65'553);
+
+}  // namespace coffer::backup::format

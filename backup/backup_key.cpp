@@ -1,0 +1,135 @@
+// See backup_key.hpp.
+#include "backup/backup_key.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <coffer/error.hpp>
+
+#include "crypto/seal_format.hpp"
+#include "platform/contracts.hpp"
+
+namespace coffer::backup {
+namespace {
+
+using crypto::seal_format::get_little_endian;
+using crypto::seal_format::put_little_endian;
+
+format::KeyOrigin origin_of(BackupEncryptionMode mode) {
+  switch (mode) {
+    case BackupEncryptionMode::none:
+      return format::KeyOrigin::none;
+    case BackupEncryptionMode::use_provided_key:
+      return format::KeyOrigin::provided;
+    case BackupEncryptionMode::use_database_key:
+      break;
+  }
+  return format::KeyOrigin::store;
+}
+
+/// The stream's key, for the salt in `header`.
+platform::LockedBuffer stream_key(const crypto::KeyRing& keys, std::span<const std::byte> header,
+                                  platform::LockedHeap& heap) {
+  if (keys.suite() == crypto::Suite::none) return {};
+  platform::LockedBuffer key = heap.allocate(crypto::kKeyBytes);
+  keys.derive_backup_key(header.subspan<format::kSaltAt, crypto::kBackupSaltBytes>(),
+                         key.bytes().first<crypto::kKeyBytes>());
+  return key;
+}
+
+}  // namespace
+
+BackupEncryptionMode settle_mode(const BackupEncryption& encryption, bool store_is_encrypted) {
+  using enum BackupEncryptionMode;
+  const BackupEncryptionMode mode =
+      encryption.mode.value_or(store_is_encrypted ? use_database_key : none);
+  if (mode == use_provided_key && encryption.key == nullptr) {
+    throw InvalidArgument(
+        "encryption with a provided key was asked for and no key was given: give one, or another "
+        "mode");
+  }
+  if (mode != use_provided_key && encryption.key != nullptr) {
+    throw InvalidArgument(
+        "a key for the backup was given, but the mode is not use_provided_key: say that mode, or "
+        "leave out the key");
+  }
+  if (mode == use_database_key && !store_is_encrypted) {
+    throw InvalidArgument(
+        "the store is not encrypted, so that it has no key to encrypt a backup with: use "
+        "use_provided_key with a key, or none");
+  }
+  return mode;
+}
+
+BackupHeader new_header(txn::Engine& engine, BackupEncryptionMode mode, const Key* provided,
+                        platform::LockedHeap& heap, platform::LockPolicy policy) {
+  BackupHeader header;
+  header.bytes.resize(format::kHeaderBytes);
+  const std::span<std::byte> bytes(header.bytes);
+  std::memcpy(&bytes[format::kMagicAt], format::kMagic.data(), format::kMagic.size());
+  put_little_endian(&bytes[format::kVersionAt], format::kVersion);
+  bytes[format::kKindAt] = static_cast<std::byte>(format::Kind::logical);
+  bytes[format::kKeyOriginAt] = static_cast<std::byte>(origin_of(mode));
+  if (mode != BackupEncryptionMode::none) {
+    engine.platform().entropy().fill(bytes.subspan(format::kSaltAt, crypto::kBackupSaltBytes));
+  }
+  const auto put_key_header = [&](std::span<const std::byte> copy) {
+    std::ranges::copy(copy.first(format::kKeyHeaderBytes), &bytes[format::kKeyHeaderAt]);
+  };
+  if (mode == BackupEncryptionMode::use_database_key) {
+    put_key_header(engine.key_header_copy());
+    header.suite = engine.keys().suite();
+    header.key = stream_key(engine.keys(), bytes, heap);
+  } else {
+    const auto own = crypto::create_key_header(engine.platform(), provided, {}, policy);
+    put_key_header(own.bytes);
+    header.suite = own.keys->suite();
+    header.key = stream_key(*own.keys, bytes, heap);
+  }
+  return header;
+}
+
+BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> bytes, const Key* key,
+                         platform::LockedHeap& heap, platform::LockPolicy policy,
+                         const platform::Path& name) {
+  if (bytes.size() < format::kHeaderBytes ||
+      std::memcmp(&bytes[format::kMagicAt], format::kMagic.data(), format::kMagic.size()) != 0) {
+    throw Corrupted(
+        fmt::format("{} is no backup of Coffer's, or its beginning is damaged", name.string()));
+  }
+  const auto version = get_little_endian<std::uint32_t>(&bytes[format::kVersionAt]);
+  const auto kind = static_cast<std::uint8_t>(bytes[format::kKindAt]);
+  if (version != format::kVersion || kind != static_cast<std::uint8_t>(format::Kind::logical)) {
+    throw VersionUnsupported(
+        fmt::format("{} says that it is a backup of format {} and kind {}: use the Coffer that "
+                    "wrote it, or, if that was this one, the file is damaged",
+                    name.string(), version, kind));
+  }
+  // One copy of the header travels; what opens headers wants two.
+  const auto copy = std::span(bytes).subspan(format::kKeyHeaderAt, format::kKeyHeaderBytes);
+  std::vector<std::byte> both(copy.begin(), copy.end());
+  both.insert(both.end(), copy.begin(), copy.end());
+  const auto opened = crypto::open_key_header(platform, both, key, policy, name);
+  BackupHeader header;
+  header.suite = opened.keys->suite();
+  header.key = stream_key(*opened.keys, bytes, heap);
+  header.bytes = std::move(bytes);
+  return header;
+}
+
+crypto::Hash context_of(const BackupHeader& header) {
+  Expects(header.bytes.size() == format::kHeaderBytes);
+  return crypto::hash({}, {header.bytes});
+}
+
+void raise_damaged_backup(crypto::Suite suite, const platform::Path& file,
+                          const std::string& what) {
+  const std::string text = fmt::format("{}: {}; the backup was damaged or changed: use another one",
+                                       file.string(), what);
+  if (suite == crypto::Suite::none) throw Corrupted(text);
+  throw Tampered(text);
+}
+
+}  // namespace coffer::backup

@@ -1,0 +1,50 @@
+// Whose key a backup is under: the rules of modes and keys, in one place.
+//
+// A backup carries a copy of a key header: the store's (so that whatever opens the store opens the backup), or
+// one that was made for the backup alone (its own data key, wrapped under the key that was provided).  So wrong
+// key, missing key, superfluous key and damage are told apart by the code that does it for stores.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <coffer/backup.hpp>
+
+#include "backup/backup_format.hpp"
+#include "crypto/key_header.hpp"
+#include "platform/locked_heap.hpp"
+#include "txn/engine.hpp"
+
+namespace coffer::backup {
+
+/// The mode that holds for this store.  InvalidArgument when mode, key and store do not fit together.
+[[nodiscard]] BackupEncryptionMode settle_mode(const BackupEncryption& encryption,
+                                               bool store_is_encrypted);
+
+/// What stands before the chunks, and the key that they are sealed under.
+struct BackupHeader {
+  std::vector<std::byte> bytes;  ///< format::kHeaderBytes; the stream's header is put in later
+  crypto::Suite suite{};
+  platform::LockedBuffer key;  ///< empty in suite none
+
+  [[nodiscard]] std::span<const std::byte> key_bytes() const { return key.bytes(); }
+};
+
+/// A header for a new backup of the store behind `engine`.
+[[nodiscard]] BackupHeader new_header(txn::Engine& engine, BackupEncryptionMode mode,
+                                      const Key* provided, platform::LockedHeap& heap,
+                                      platform::LockPolicy policy);
+
+/// Opens the header of a backup.  `name` is for messages.
+[[nodiscard]] BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> bytes,
+                                       const Key* key, platform::LockedHeap& heap,
+                                       platform::LockPolicy policy, const platform::Path& name);
+
+/// What every chunk is bound to.
+[[nodiscard]] crypto::Hash context_of(const BackupHeader& header);
+
+/// Damage: Tampered in an encrypted backup, Corrupted in another.
+[[noreturn]] void raise_damaged_backup(crypto::Suite suite, const platform::Path& file,
+                                       const std::string& what);
+
+}  // namespace coffer::backup

@@ -1,0 +1,142 @@
+// See chunked_file.hpp.
+#include "backup/chunked_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <coffer/error.hpp>
+
+#include "platform/contracts.hpp"
+
+namespace coffer::backup {
+
+ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
+                             Pace& pace)
+    : file_(file),
+      pace_(pace),
+      header_(std::move(header)),
+      chunk_(heap.allocate(format::kChunkBytes)),
+      sealed_(format::kSealedChunkBytes) {
+  // The stream's header is random and part of what its chunks are bound to, hence made first, without them.
+  sealer_ = std::make_unique<crypto::ChunkSealer>(header_.suite, header_.key_bytes(), heap);
+  std::ranges::copy(sealer_->header(), &header_.bytes[format::kStreamHeaderAt]);
+  sealer_->bind(context_of(header_));
+  file_.write_at(0, header_.bytes);
+  position_ = header_.bytes.size();
+}
+
+std::span<std::byte> ChunkedWriter::room() {
+  // A full chunk waits until there is more: the last one must know that it is the last.
+  if (used_ == format::kChunkBytes) flush(false);
+  return chunk_.bytes().subspan(used_);
+}
+
+void ChunkedWriter::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto into = room();
+    const std::size_t now = std::min(into.size(), bytes.size());
+    std::memcpy(into.data(), bytes.data(), now);
+    wrote(now);
+    bytes = bytes.subspan(now);
+  }
+}
+
+void ChunkedWriter::flush(bool last) {
+  const auto sealed = std::span(sealed_).first(used_ + crypto::kChunkOverheadBytes);
+  sealer_->seal(sealed, chunk_.bytes().first(used_), last);
+  file_.write_at(position_, sealed);
+  position_ += sealed.size();
+  used_ = 0;
+  pace_.advance(sealed.size());
+}
+
+std::uint64_t ChunkedWriter::finish() {
+  flush(true);
+  return position_;
+}
+
+namespace {
+
+std::vector<std::byte> header_of(platform::File& file) {
+  std::vector<std::byte> bytes(format::kHeaderBytes);
+  bytes.resize(file.read_at(0, bytes));
+  return bytes;
+}
+
+}  // namespace
+
+ChunkedReader::ChunkedReader(platform::Platform& platform, platform::File& file, const Key* key,
+                             platform::LockedHeap& heap, platform::LockPolicy policy, Pace& pace)
+    : file_(file),
+      pace_(pace),
+      header_(open_header(platform, header_of(file), key, heap, policy, file.path())),
+      chunk_(heap.allocate(format::kChunkBytes)),
+      sealed_(format::kSealedChunkBytes),
+      position_(format::kHeaderBytes) {
+  crypto::StreamHeader stream_header;
+  std::copy_n(&header_.bytes[format::kStreamHeaderAt], stream_header.size(), stream_header.begin());
+  opener_ = std::make_unique<crypto::ChunkOpener>(header_.suite, header_.key_bytes(), stream_header,
+                                                  context_of(header_), heap);
+}
+
+void ChunkedReader::raise_damaged(const std::string& what) const {
+  raise_damaged_backup(header_.suite, file_.path(), what);
+}
+
+void ChunkedReader::next_chunk() {
+  using Outcome = crypto::ChunkOpener::Outcome;
+  if (ended_) raise_damaged("its records go on behind its end");
+  const std::size_t got = file_.read_at(position_, sealed_);
+  if (got < crypto::kChunkOverheadBytes) {
+    raise_damaged(
+        fmt::format("it ends after {} bytes, before its authenticated end", position_ + got));
+  }
+  const std::size_t plain = got - crypto::kChunkOverheadBytes;
+  switch (opener_->open(chunk_.bytes().first(plain), std::span(sealed_).first(got))) {
+    case Outcome::forged:
+      raise_damaged(fmt::format("the chunk at byte {} does not verify{}", position_,
+                                got < sealed_.size() ? ", or was cut" : ""));
+    case Outcome::last:
+      ended_ = true;
+      break;
+    case Outcome::chunk:
+      // Only the last one may be short.
+      if (got != sealed_.size())
+        raise_damaged(fmt::format("the chunk at byte {} is cut", position_));
+      break;
+  }
+  position_ += got;
+  at_ = 0;
+  filled_ = plain;
+  pace_.advance(got);
+}
+
+std::span<const std::byte> ChunkedReader::some(std::uint64_t most) {
+  Expects(most > 0);
+  while (at_ == filled_) next_chunk();
+  const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(most, filled_ - at_));
+  const auto bytes = std::span<const std::byte>(chunk_.bytes()).subspan(at_, now);
+  at_ += now;
+  return bytes;
+}
+
+void ChunkedReader::read(std::span<std::byte> out) {
+  while (!out.empty()) {
+    const auto bytes = some(out.size());
+    std::memcpy(out.data(), bytes.data(), bytes.size());
+    out = out.subspan(bytes.size());
+  }
+}
+
+void ChunkedReader::expect_end() {
+  // The end may be a chunk of its own, with nothing in it.
+  if (at_ == filled_ && !ended_) next_chunk();
+  if (at_ != filled_ || !ended_) raise_damaged("something follows its last record");
+  if (std::byte beyond{}; file_.read_at(position_, {&beyond, 1}) != 0) {
+    raise_damaged(fmt::format("something follows its end at byte {}", position_));
+  }
+}
+
+}  // namespace coffer::backup
