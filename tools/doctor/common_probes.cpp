@@ -12,6 +12,7 @@
 
 #include "tools/doctor/probes.hpp"
 #include "tools/report.hpp"
+#include "txn/locked_budget.hpp"
 
 namespace coffer::tools::doctor {
 namespace {
@@ -66,7 +67,7 @@ double cipher_speed() {
 }  // namespace
 
 Level lock_level_of(std::uint64_t bytes, std::uint64_t wanted) {
-  return bytes >= wanted ? Level::ok : bytes >= kLeastLockedBytes ? Level::warn : Level::fail;
+  return bytes >= wanted ? Level::ok : bytes >= txn::kLeastLockedBytes ? Level::warn : Level::fail;
 }
 
 Finding probe_locking(const Context& context) {
@@ -88,7 +89,7 @@ Finding probe_locking(const Context& context) {
   }
   finding.found =
       fmt::format("{} of the wanted {} could be locked; a store needs {} at the least",
-                  human_size(locked), human_size(wanted), human_size(kLeastLockedBytes));
+                  human_size(locked), human_size(wanted), human_size(txn::kLeastLockedBytes));
   finding.remedy = how_to_raise_lock_limit(wanted);
   return finding;
 }

@@ -34,8 +34,6 @@ using Probe = Finding (*)(const Context&);
 [[nodiscard]] Finding probe_free_space(const Context& context);
 [[nodiscard]] Finding probe_cipher(const Context& context);
 
-/// The least that a store can do with: Options::locked_bytes_max's lower end.
-constexpr std::uint64_t kLeastLockedBytes = 512 * 1024;
 /// What it is worth to be able to lock `bytes` when `wanted` are asked for.
 [[nodiscard]] Level lock_level_of(std::uint64_t bytes, std::uint64_t wanted);
 
