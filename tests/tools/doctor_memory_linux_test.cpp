@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 using doctor::Finding;
 using doctor::Level;
 
-/// /proc of processes with so many KiB locked, and so much memory available.
+/// A process in /proc with so many KiB locked.
 void plant_process(PlantedSystem& system, int pid, const std::string& name, int locked_kib) {
   system.plant("/proc/" + std::to_string(pid) + "/status",
                "Name:\t" + name + "\nUmask:\t0022\nVmPeak:\t  9999 kB\nVmLck:\t" +
@@ -39,7 +39,7 @@ Finding others_with_available(PlantedSystem& system, int available_kib) {
   return probe_other_lockers(system.context());
 }
 
-/// A page for a child, locked; null where that cannot be.
+/// Memory of so many bytes, locked; null where that cannot be.
 void* lock_pages(std::size_t bytes) {
   void* const pages =
       ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
