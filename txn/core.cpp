@@ -7,6 +7,7 @@
 #include <coffer/error.hpp>
 
 #include "platform/contracts.hpp"
+#include "txn/locked_budget.hpp"
 
 namespace coffer::txn {
 
@@ -22,10 +23,9 @@ platform::LockPolicy policy_of(const Options& options) {
 }  // namespace
 
 LockedBudget divide_budget(std::uint64_t locked_bytes_max, std::size_t chunk_stride) {
-  constexpr std::uint64_t kLeast = 512 * 1024;
-  if (locked_bytes_max < kLeast) {
+  if (locked_bytes_max < kLeastLockedBytes) {
     throw InvalidArgument(fmt::format("locked_bytes_max is {} bytes; a store needs at least {}",
-                                      locked_bytes_max, kLeast));
+                                      locked_bytes_max, kLeastLockedBytes));
   }
   LockedBudget budget;
   budget.heap_bytes = std::clamp<std::uint64_t>(locked_bytes_max / 32, 32 * 1024, 1024 * 1024);

@@ -54,14 +54,6 @@ void reserve_more(std::vector<T>& vector, std::size_t more) {
   if (wanted > vector.capacity()) vector.reserve(std::max(wanted, 2 * vector.capacity()));
 }
 
-/// How the locked budget is divided.
-struct LockedBudget {
-  std::uint64_t heap_bytes = 0;
-  std::uint32_t chunks_max = 0;
-  std::uint64_t frame_bytes = 0;
-};
-[[nodiscard]] LockedBudget divide_budget(std::uint64_t locked_bytes_max, std::size_t chunk_stride);
-
 /// A run of slots that commits since the last checkpoint have begun or ceased to refer to.
 struct RunChange {
   pager::SlotRun run;

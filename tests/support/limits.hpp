@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -59,20 +60,28 @@ inline void limit_locked_memory(std::uint64_t soft, std::uint64_t hard) {
   if (::setrlimit(RLIMIT_MEMLOCK, &limit) != 0) throw std::runtime_error("cannot set the limit");
 }
 
-/// A system call that answers `code` (0: success without doing anything) from now on; with
-/// `only_if_argument_2`, when its third argument's low half is not zero.
-inline void fake_system_call(int number, std::uint32_t code, bool only_if_argument_2 = false) {
+/// A system call's argument, counted from 0, of which at least one of these bits is set.
+struct ArgumentBits {
+  unsigned argument;
+  std::uint32_t bits;
+};
+
+/// A system call that answers `code` (0: success without doing anything) from now on; with `only_if`, when
+/// the argument's low half has such bits.
+inline void fake_system_call(int number, std::uint32_t code,
+                             std::optional<ArgumentBits> only_if = std::nullopt) {
   std::vector<sock_filter> program;
   const auto load = [](std::size_t offset) {
     return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
   };
   program.push_back(load(offsetof(seccomp_data, nr)));
-  const auto skip_to_end = static_cast<std::uint8_t>(only_if_argument_2 ? 3 : 1);
+  const auto skip_to_end = static_cast<std::uint8_t>(only_if ? 3 : 1);
   program.push_back(
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, skip_to_end));
-  if (only_if_argument_2) {
-    program.push_back(load(offsetof(seccomp_data, args[2])));
-    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0));
+  if (only_if) {
+    program.push_back(
+        load(offsetof(seccomp_data, args) + only_if->argument * sizeof(std::uint64_t)));
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, only_if->bits, 0, 1));
   }
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | code));
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
@@ -86,7 +95,7 @@ inline void fake_system_call(int number, std::uint32_t code, bool only_if_argume
 /// The process can read its limits but no longer set them.
 inline void forbid_setting_limits() {
   // getrlimit and setrlimit are both prlimit64 in the C library; the third argument is what to set.
-  fake_system_call(SYS_prlimit64, EPERM, true);
+  fake_system_call(SYS_prlimit64, EPERM, ArgumentBits{.argument = 2, .bits = UINT32_MAX});
 #ifdef SYS_setrlimit
   fake_system_call(SYS_setrlimit, EPERM);
 #endif

@@ -12,6 +12,7 @@
 
 #include "tools/doctor/probes.hpp"
 #include "tools/report.hpp"
+#include "txn/locked_budget.hpp"
 
 namespace coffer::tools::doctor {
 namespace {
@@ -66,7 +67,7 @@ double cipher_speed() {
 }  // namespace
 
 Level lock_level_of(std::uint64_t bytes, std::uint64_t wanted) {
-  return bytes >= wanted ? Level::ok : bytes >= kLeastLockedBytes ? Level::warn : Level::fail;
+  return bytes >= wanted ? Level::ok : bytes >= txn::kLeastLockedBytes ? Level::warn : Level::fail;
 }
 
 Finding probe_locking(const Context& context) {
@@ -88,7 +89,7 @@ Finding probe_locking(const Context& context) {
   }
   finding.found =
       fmt::format("{} of the wanted {} could be locked; a store needs {} at the least",
-                  human_size(locked), human_size(wanted), human_size(kLeastLockedBytes));
+                  human_size(locked), human_size(wanted), human_size(txn::kLeastLockedBytes));
   finding.remedy = how_to_raise_lock_limit(wanted);
   return finding;
 }
@@ -138,7 +139,6 @@ Finding probe_free_space(const Context& context) {
 }
 
 Finding probe_cipher(const Context&) {
-  constexpr double kSlow = 100e6;
   Finding finding{.id = "machine.cipher", .level = Level::ok, .found = {}, .remedy = {}};
   if (sodium_init() < 0) {
     finding.level = Level::fail;
@@ -146,15 +146,20 @@ Finding probe_cipher(const Context&) {
     finding.remedy = "reinstall libsodium (Debian: libsodium23)";
     return finding;
   }
-  const double speed = cipher_speed();
-  finding.found = fmt::format("libsodium {}{}: XChaCha20-Poly1305 at {:.0f} MB/s on one core",
-                              sodium_version_string(),
-                              sodium_runtime_has_avx2() != 0 ? " with AVX2" : "", speed / 1e6);
-  if (speed == 0) {
+  return cipher_finding(cipher_speed());
+}
+
+Finding cipher_finding(double bytes_per_second) {
+  constexpr double kSlow = 100e6;
+  Finding finding{.id = "machine.cipher", .level = Level::ok, .found = {}, .remedy = {}};
+  finding.found = fmt::format(
+      "libsodium {}{}: XChaCha20-Poly1305 at {:.0f} MB/s on one core", sodium_version_string(),
+      sodium_runtime_has_avx2() != 0 ? " with AVX2" : "", bytes_per_second / 1e6);
+  if (bytes_per_second == 0) {
     finding.level = Level::fail;
     finding.found = "libsodium does not open what it sealed";
     finding.remedy = "reinstall libsodium; then suspect the processor or the memory";
-  } else if (speed < kSlow) {
+  } else if (bytes_per_second < kSlow) {
     finding.level = Level::warn;
     finding.remedy = "expect slow reads; a libsodium built for this processor may do better";
   }

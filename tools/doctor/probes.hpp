@@ -33,9 +33,9 @@ using Probe = Finding (*)(const Context&);
 [[nodiscard]] Finding probe_page_size(const Context& context);
 [[nodiscard]] Finding probe_free_space(const Context& context);
 [[nodiscard]] Finding probe_cipher(const Context& context);
+/// What it is worth that libsodium seals and opens so many bytes in a second.
+[[nodiscard]] Finding cipher_finding(double bytes_per_second);
 
-/// The least that a store can do with: Options::locked_bytes_max's lower end.
-constexpr std::uint64_t kLeastLockedBytes = 512 * 1024;
 /// What it is worth to be able to lock `bytes` when `wanted` are asked for.
 [[nodiscard]] Level lock_level_of(std::uint64_t bytes, std::uint64_t wanted);
 
@@ -46,6 +46,7 @@ constexpr std::uint64_t kLeastLockedBytes = 512 * 1024;
 [[nodiscard]] Finding probe_lock_limits(const Context& context);
 [[nodiscard]] Finding probe_lock_privilege(const Context& context);
 // Linux
+[[nodiscard]] Finding probe_other_lockers(const Context& context);
 [[nodiscard]] Finding probe_cgroup_memory(const Context& context);
 [[nodiscard]] Finding probe_map_count(const Context& context);
 [[nodiscard]] Finding probe_huge_pages(const Context& context);

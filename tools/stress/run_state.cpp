@@ -5,11 +5,12 @@
 
 #include <algorithm>
 
+#include "txn/locked_budget.hpp"
+
 namespace coffer::tools::stress {
 
 // A quarter stays free: regions round up to pages, and a store has more than its budget of frames for a moment.
 Shares shares_of(const MemlockOptions& options, std::optional<std::uint64_t> room_bytes) {
-  constexpr std::uint64_t kLeastStore = 512 * 1024;
   constexpr std::uint64_t kMostStore = 4 << 20;
   const std::uint64_t room =
       std::min(room_bytes.value_or(options.room_bytes_max), options.room_bytes_max);
@@ -19,7 +20,7 @@ Shares shares_of(const MemlockOptions& options, std::optional<std::uint64_t> roo
   shares.buffers_each = room / 8 / options.threads;
   shares.stores = options.threads >= 4 ? 2 : options.threads >= 2 ? 1 : 0;
   if (shares.stores > 0) shares.store = std::min(room / 4 / shares.stores, kMostStore);
-  if (shares.store < kLeastStore) shares.stores = 0;
+  if (shares.store < txn::kLeastLockedBytes) shares.stores = 0;
   return shares;
 }
 

@@ -3,6 +3,8 @@
 
 #include <windows.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <string_view>
 
@@ -39,11 +41,23 @@ std::vector<std::string> strings(const wchar_t* key, const wchar_t* name) {
   return result;
 }
 
-bool exists(const wchar_t* key) {
+std::vector<std::wstring> subkeys(const wchar_t* key) {
+  constexpr DWORD kLongestName = 255;  // the registry's own limit
+  std::vector<std::wstring> result;
   HKEY opened = nullptr;
-  if (::RegOpenKeyExW(HKEY_LOCAL_MACHINE, key, 0, KEY_READ, &opened) != ERROR_SUCCESS) return false;
+  if (::RegOpenKeyExW(HKEY_LOCAL_MACHINE, key, 0, KEY_READ, &opened) != ERROR_SUCCESS)
+    return result;
+  for (DWORD index = 0;; ++index) {
+    std::array<wchar_t, kLongestName + 1> name{};
+    auto length = static_cast<DWORD>(name.size());
+    if (::RegEnumKeyExW(opened, index, name.data(), &length, nullptr, nullptr, nullptr, nullptr) !=
+        ERROR_SUCCESS) {
+      break;
+    }
+    result.emplace_back(name.data(), length);
+  }
   ::RegCloseKey(opened);
-  return true;
+  return result;
 }
 
 }  // namespace coffer::tools::registry

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 
 #include "tools/doctor/probes.hpp"
 #include "tools/report.hpp"
+#include "tools/text_form.hpp"
 
 namespace coffer::tools::doctor {
 namespace {
@@ -36,6 +38,57 @@ std::optional<Cgroup> memory_cgroup(const SystemFiles& system) {
   return std::nullopt;
 }
 
+struct Locker {
+  std::uint64_t locked_bytes;
+  std::uint64_t pid;
+  std::string name;
+};
+
+/// Bytes of a file's line like `VmLck:  64 kB`.
+std::optional<std::uint64_t> kibibytes_in(const SystemFiles& system, const std::string& file,
+                                          std::string_view name) {
+  const auto kibibytes = number_in(system.field(file, name).value_or(""));
+  if (!kibibytes) return std::nullopt;
+  return *kibibytes * 1024;
+}
+
+/// The other processes with locked memory, those with most of it first.
+std::vector<Locker> other_lockers(const SystemFiles& system) {
+  // Not getpid(): /proc may be another namespace's.
+  const std::string self = system.resolved("/proc/self").filename().string();
+  std::vector<Locker> lockers;
+  for (const std::string& entry : system.names("/proc")) {
+    const auto pid = number_in(entry);
+    if (!pid || entry == self) continue;
+    const std::string status = "/proc/" + entry + "/status";
+    // Kernel threads have no such line, and a process may end meanwhile.
+    const std::uint64_t bytes = kibibytes_in(system, status, "VmLck").value_or(0);
+    if (bytes == 0) continue;
+    // A process names itself as it likes.
+    lockers.push_back({.locked_bytes = bytes,
+                       .pid = *pid,
+                       .name = shown_name(system.field(status, "Name").value_or("unknown"))});
+  }
+  std::ranges::stable_sort(lockers, std::ranges::greater(), &Locker::locked_bytes);
+  return lockers;
+}
+
+std::string described(const std::vector<Locker>& lockers) {
+  constexpr std::size_t kShown = 3;
+  if (lockers.empty()) return "no other process that can be seen has locked memory";
+  std::uint64_t sum = 0;
+  for (const Locker& locker : lockers) sum += locker.locked_bytes;
+  std::string text = fmt::format("{} other process{} locked {}", lockers.size(),
+                                 lockers.size() == 1 ? " has" : "es have", human_size(sum));
+  const std::size_t shown = std::min(kShown, lockers.size());
+  for (std::size_t i = 0; i < shown; ++i) {
+    text += fmt::format("{} {} (pid {}) {}", i == 0 ? ":" : ",", lockers[i].name, lockers[i].pid,
+                        human_size(lockers[i].locked_bytes));
+  }
+  if (lockers.size() > shown) text += ", ...";
+  return text;
+}
+
 }  // namespace
 
 std::string how_to_raise_lock_limit(std::uint64_t bytes) {
@@ -61,6 +114,33 @@ Finding probe_lock_limits(const Context& context) {
   finding.level = lock_level_of(account.hard_limit_bytes, context.wanted_locked_bytes);
   if (finding.level != Level::ok)
     finding.remedy = how_to_raise_lock_limit(context.wanted_locked_bytes);
+  return finding;
+}
+
+Finding probe_other_lockers(const Context& context) {
+  const std::uint64_t wanted = context.wanted_locked_bytes;
+  Finding finding{.id = "memory.others", .level = Level::ok, .found = {}, .remedy = {}};
+  finding.found = described(other_lockers(context.system));
+  const auto available = kibibytes_in(context.system, "/proc/meminfo", "MemAvailable");
+  if (!available) {
+    finding.level = Level::warn;
+    finding.found += "; how much memory is available cannot be read";
+    finding.remedy = "let the sandbox show /proc/meminfo";
+    return finding;
+  }
+  finding.found += fmt::format("; {} available to the machine", human_size(*available));
+  // What a store locks cannot be reclaimed from it; as much again is for everything else.
+  if (wanted > *available) {
+    finding.level = Level::fail;
+  } else if (wanted > *available / 2) {
+    finding.level = Level::warn;
+  }
+  if (finding.level != Level::ok) {
+    finding.found += fmt::format(", {} wanted", human_size(wanted));
+    finding.remedy =
+        "locked memory cannot be reclaimed: give the store less (--locked-max, "
+        "Options::locked_bytes_max), or the machine more memory";
+  }
   return finding;
 }
 

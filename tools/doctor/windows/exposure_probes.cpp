@@ -2,6 +2,10 @@
 #include <fmt/format.h>
 #include <windows.h>
 
+#include <filesystem>
+#include <string>
+#include <vector>
+
 #include "platform/contracts.hpp"
 #include "tools/doctor/probes.hpp"
 #include "tools/system/registry.hpp"
@@ -11,6 +15,45 @@ namespace {
 
 constexpr const wchar_t* kMemoryManagement =
     LR"(SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management)";
+constexpr const wchar_t* kLocalDumps =
+    LR"(SOFTWARE\Microsoft\Windows\Windows Error Reporting\LocalDumps)";
+
+/// A key that has error reporting write all memory of a program that crashes.
+struct FullDump {
+  std::wstring key;
+  std::string program;
+};
+
+/// Of every program, and of those with a key of their own: one of them may be the one with the store.
+std::vector<FullDump> full_dumps() {
+  constexpr std::uint32_t kFull = 2;
+  std::vector<FullDump> dumps;
+  const auto look_at = [&](const std::wstring& key, std::string program) {
+    if (registry::number(key.c_str(), L"DumpType") == kFull)
+      dumps.push_back({.key = key, .program = std::move(program)});
+  };
+  look_at(kLocalDumps, "any program");
+  for (const std::wstring& name : registry::subkeys(kLocalDumps)) {
+    look_at(std::wstring(kLocalDumps) + L'\\' + name, std::filesystem::path(name).string());
+  }
+  return dumps;
+}
+
+std::string programs_of(const std::vector<FullDump>& dumps) {
+  std::string text;
+  for (const FullDump& dump : dumps) text += (text.empty() ? "" : " or ") + dump.program;
+  return text;
+}
+
+std::string how_to_shorten(const std::vector<FullDump>& dumps) {
+  std::string commands;
+  for (const FullDump& dump : dumps) {
+    commands +=
+        fmt::format(R"({}reg add "HKLM\{}" /v DumpType /t REG_DWORD /d 1 /f)",
+                    commands.empty() ? "" : " & ", std::filesystem::path(dump.key).string());
+  }
+  return commands;
+}
 
 }  // namespace
 
@@ -74,9 +117,6 @@ Finding probe_core_dumps(const Context&) {
 }
 
 Finding probe_error_reports(const Context&) {
-  constexpr std::uint32_t kFullDump = 2;
-  constexpr const wchar_t* kLocalDumps =
-      LR"(SOFTWARE\Microsoft\Windows\Windows Error Reporting\LocalDumps)";
   Finding finding{.id = "exposure.error_reports", .level = Level::ok, .found = {}, .remedy = {}};
   const HMODULE library = ::GetModuleHandleW(L"kernel32.dll");
   const bool excludes =
@@ -84,13 +124,11 @@ Finding probe_error_reports(const Context&) {
   finding.found =
       excludes ? "error reporting can leave locked memory out of its dumps"
                : "this system cannot leave memory out of error reports (Windows 10 1703 can)";
-  if (registry::exists(kLocalDumps) &&
-      registry::number(kLocalDumps, L"DumpType").value_or(1) == kFullDump) {
+  if (const std::vector<FullDump> dumps = full_dumps(); !dumps.empty()) {
     finding.level = Level::warn;
-    finding.found += "; a crash of a program writes a full dump of it (LocalDumps, DumpType 2)";
-    finding.remedy =
-        R"(reg add "HKLM\SOFTWARE\Microsoft\Windows\Windows Error Reporting\LocalDumps" /v DumpType /t )"
-        "REG_DWORD /d 1 /f";
+    finding.found += fmt::format(
+        "; a crash of {} writes a full dump of it (LocalDumps, DumpType 2)", programs_of(dumps));
+    finding.remedy = how_to_shorten(dumps);
   } else if (!excludes) {
     finding.level = Level::warn;
     finding.remedy = "update Windows, or turn error reporting off for the service";
