@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "crypto/seal_format.hpp"
+#include "pager/pager_format.hpp"
+#include "platform/contracts.hpp"
+#include "tree/node_format.hpp"
 
 namespace coffer::backup {
 namespace {
@@ -75,6 +79,14 @@ class RecordWalk {
     report_.commit = number(bytes, kNumbersAt);
     report_.taken = std::chrono::nanoseconds(number(bytes, kNumbersAt + 8));
     report_.page_size = get_little_endian<std::uint32_t>(&bytes[kNumbersAt + 16]);
+    // The record says what the store could hold; a restore is free to choose a page size that holds less.
+    if (!std::has_single_bit(report_.page_size) ||
+        report_.page_size < pager::format::kPageBytesMin ||
+        report_.page_size > pager::format::kPageBytesMax) {
+      reader_.raise_damaged("it is from a store with an impossible page size");
+    }
+    key_bytes_max_ = tree::node_key_bytes_max(pager::content_bytes(report_.page_size));
+    Ensures(key_bytes_max_ <= format::kKeyBytesMax);
     sink_.origin(report_);
   }
 
@@ -114,8 +126,8 @@ class RecordWalk {
     const auto bytes = fixed(format::kEntryBytes);
     const auto key_bytes = get_little_endian<std::uint16_t>(&bytes[0]);
     const std::uint64_t value_bytes = number(bytes, 2);
-    if (key_bytes > format::kKeyBytesMax || (options_.integer_keys && key_bytes != kIntegerBytes) ||
-        (options_.multi_value && value_bytes > kWholeValueBytesMax)) {
+    if (key_bytes > key_bytes_max_ || (options_.integer_keys && key_bytes != kIntegerBytes) ||
+        (options_.multi_value && value_bytes > key_bytes_max_)) {
       reader_.raise_damaged("an entry in it has an impossible length");
     }
     std::swap(key_, key_before_);
@@ -150,6 +162,7 @@ class RecordWalk {
   std::array<std::byte, format::kFixedBytesMax> fixed_{};
   std::string name_;
   TreeOptions options_;
+  std::size_t key_bytes_max_ = 0;
   Held key_;
   Held value_;
   Held key_before_;
