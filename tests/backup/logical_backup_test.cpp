@@ -266,6 +266,25 @@ TEST_CASE("the caller hears how far it is, and can end it without a trace") {
   CHECK(names_in(directory.path()) == std::vector<std::string>{"backup", "store"});
 }
 
+TEST_CASE("a backup shows what would survive a power cut, and no more") {
+  const TempDirectory directory;
+  const Key key = key_from(1);
+  Store store = Store::create(in(directory, "store"), key);
+  const auto put = [&](const char* name, Durability durability) {
+    WriteTransaction writing = store.write();
+    writing.create_tree("t").put(name, "");
+    writing.commit(durability);
+  };
+  put("durable", Durability::full);
+  put("relaxed", Durability::relaxed);
+  REQUIRE(store.statistics().durable_commit < store.statistics().last_commit);
+  const BackupReport report = backup_logical(store, in(directory, "backup"));
+  CHECK(report.commit == store.statistics().durable_commit);
+  CHECK(report.entries == 1);
+  store.sync();
+  CHECK(backup_logical(store, in(directory, "later")).entries == 2);
+}
+
 TEST_CASE("a backup is one commit, while four threads write and checkpoints run", "[threads]") {
   const TempDirectory directory;
   const Key key = key_from(1);

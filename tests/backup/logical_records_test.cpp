@@ -43,16 +43,18 @@ class Forger {
     header_.resize(4608);
   }
   /// What restoring it says; "restored" when nothing.
-  std::string said_of(const std::string& records) {
+  std::string said_of(const std::string& records, bool last = true,
+                      const std::string& behind = {}) {
     std::vector<unsigned char> covered(32);
     const auto* header = reinterpret_cast<const unsigned char*>(header_.data());
     crypto_generichash(covered.data(), 32, header, header_.size(), nullptr, 0);
-    const std::string chunk = number_of(0, 8) + "\1"s + records;
+    const std::string mark(1, last ? '\1' : '\0');
+    const std::string chunk = number_of(0, 8) + mark + records;
     covered.insert(covered.end(), chunk.begin(), chunk.end());
     std::string checksum(32, '\0');
     crypto_generichash(reinterpret_cast<unsigned char*>(checksum.data()), 32, covered.data(),
                        covered.size(), nullptr, 0);
-    const std::string sealed = "\1"s + records + checksum.substr(0, 16);
+    const std::string sealed = mark + records + checksum.substr(0, 16) + behind;
     auto file = header_;
     const auto bytes = std::as_bytes(std::span(sealed));
     file.insert(file.end(), bytes.begin(), bytes.end());
@@ -90,6 +92,20 @@ class Forger {
 
 }  // namespace
 
+// Where the last chunk is full, nothing but the rules of the end tells what may follow.
+TEST_CASE("a full last chunk is the last one only when it says so, and nothing follows it") {
+  Forger forger;
+  const std::string before = origin_record() + tree_record("t");
+  const std::string after = tree_end(1) + end_record(1, 1);
+  const std::size_t fixed = before.size() + entry_record("k", "").size() + after.size();
+  const std::string records = before + entry_record("k", std::string(65'536 - fixed, 'v')) + after;
+  REQUIRE(records.size() == 65'536);
+  CHECK(forger.said_of(records) == "accepted");
+  CHECK(forger.said_of(records, false) == "Corrupted");
+  CHECK(forger.said_of(records, true, "x") == "Corrupted");
+  CHECK(forger.said_of(records, true, std::string(65'553, 'x')) == "Corrupted");
+}
+
 TEST_CASE("records that no store could have are refused, by verifying as by restoring") {
   Forger forger;
   const std::string origin = origin_record();
@@ -114,6 +130,8 @@ TEST_CASE("records that no store could have are refused, by verifying as by rest
   CHECK(in_tree(e, 2) == "Corrupted");  // miscounted
   CHECK(in_tree(entry_record(std::string(16'385, 'k'), ""), 1) == "Corrupted");
   CHECK(in_tree(entry_record("k", std::string(16'385, 'v')), 1, 1) == "Corrupted");
+  CHECK(forger.said_of(origin + tree_record("t") + e + tree_end(2) + end_record(1, 1)) ==
+        "Corrupted");
   CHECK(forger.said_of(origin + tree_record("t") + e + tree_end(1) + end_record(1, 2)) ==
         "Corrupted");
   CHECK(forger.said_of(origin + tree_record("t") + e + tree_end(1) + end_record(2, 1)) ==
