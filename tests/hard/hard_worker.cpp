@@ -45,6 +45,8 @@ int main(int argc, char** argv) {
       {"plant", plant},
       {"fork_off", fork_off},
       {"swap_out", swap_out},
+      {"backup", backup},
+      {"restore", restore},
   };
   const Arguments words(argv + 1, argv + argc);
   const auto command = words.empty() ? commands.end() : commands.find(words.front());

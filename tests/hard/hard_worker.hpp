@@ -25,6 +25,8 @@ void race_control(const Arguments& arguments);
 void plant(const Arguments& arguments);
 void fork_off(const Arguments& arguments);
 void swap_out(const Arguments& arguments);
+void backup(const Arguments& arguments);
+void restore(const Arguments& arguments);
 
 /// One line, in one piece even when the process is killed.
 void say(const std::string& line);

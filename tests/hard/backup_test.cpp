@@ -1,0 +1,118 @@
+// Linux only: whole processes are killed
+//
+// Backups and restores that SIGKILL ends at any moment: under its name there is a whole result or none.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include "tests/hard/worker_process.hpp"
+#include "tests/hard/workload.hpp"
+#include "tests/support/temp_directory.hpp"
+
+namespace coffer::hard {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::steady_clock;
+
+/// A store with some hundred commits of the workload; returns how many.
+std::uint64_t make_store(const fs::path& store) {
+  static_cast<void>(Store::create(store, test_key()));
+  Worker worker({"load", store.string(), "200"});
+  REQUIRE(worker.finish() == 0);
+  return 200;
+}
+
+/// What is in the directory besides `known`; each must say by its name that it is unfinished.
+std::size_t unfinished_in(const fs::path& directory, const std::set<std::string>& known) {
+  std::size_t count = 0;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (known.contains(name)) continue;
+    // A restore makes its store in a directory of its own, which creates another beside it for a moment.
+    CAPTURE(name);
+    CHECK((name.ends_with(".in-progress") || name.find(".in-progress.creating-") != name.npos));
+    fs::remove_all(entry.path());
+    ++count;
+  }
+  return count;
+}
+
+struct Killed {
+  int whole = 0;
+  int none = 0;
+  std::size_t unfinished = 0;
+};
+
+/// Kills `command` at random moments of the time that it takes, until each end was seen and `kills` are over.
+/// `result` is checked by `check` where it appears, and removed.
+template <class Check>
+Killed kill_many(const std::vector<std::string>& command, const fs::path& result,
+                 const std::set<std::string>& known, int kills, Check&& check) {
+  const std::uint64_t seed = std::random_device{}();
+  INFO("seed " << seed);
+  std::mt19937_64 random(seed);
+  const auto begin = steady_clock::now();
+  REQUIRE(run_worker(command).code == 0);
+  const auto whole_time =
+      std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - begin).count();
+  check();
+  fs::remove_all(result);
+  Killed killed;
+  for (int i = 0; i < kills; ++i) {
+    Worker worker(command);
+    const auto moment = random() % static_cast<std::uint64_t>(whole_time * 5 / 4);
+    worker.run_for(Milliseconds(moment / 1000));
+    worker.kill();
+    static_cast<void>(worker.wait());
+    INFO("kill " << i << " after " << moment << " us of " << whole_time);
+    if (fs::exists(result)) {
+      check();
+      ++killed.whole;
+    } else {
+      REQUIRE(worker.said().find("done") == std::string::npos);
+      ++killed.none;
+    }
+    fs::remove_all(result);
+    killed.unfinished += unfinished_in(result.parent_path(), known);
+  }
+  return killed;
+}
+
+}  // namespace
+
+TEST_CASE("A backup or a restore that is killed leaves a whole result under its name, or none") {
+  const test::TempDirectory directory;
+  const fs::path store = directory.path() / "store";
+  const fs::path file = directory.path() / "backup";
+  const fs::path restored = directory.path() / "restored";
+  const std::uint64_t commits = make_store(store);
+  const Key key = test_key();
+  const int kills = full_run() ? 300 : 12;
+  const auto check_store = [&] {
+    const auto outcome = run_worker({"verify", restored.string(), std::to_string(commits)});
+    INFO(outcome.said);
+    REQUIRE(outcome.code == 0);
+  };
+  const auto check_backup = [&] { CHECK(verify_backup(file, &key).bytes == fs::file_size(file)); };
+  const Killed backups =
+      kill_many({"backup", store.string(), file.string()}, file, {"store"}, kills, check_backup);
+  static_cast<void>(run_worker({"backup", store.string(), file.string()}));
+  check_backup();
+  const Killed restores = kill_many({"restore", file.string(), restored.string()}, restored,
+                                    {"store", "backup"}, kills, check_store);
+  // Both ends and a leftover in between must have been seen, or the moments were chosen badly.
+  CHECK(backups.none > 0);
+  CHECK(restores.none > 0);
+  CHECK(restores.unfinished > 0);
+  figures("killed backups: " + std::to_string(backups.whole) + " whole, " +
+          std::to_string(backups.none) + " none, " + std::to_string(backups.unfinished) +
+          " unfinished files; restores: " + std::to_string(restores.whole) + " whole, " +
+          std::to_string(restores.none) + " none, " + std::to_string(restores.unfinished) +
+          " unfinished stores");
+}
+
+}  // namespace coffer::hard
