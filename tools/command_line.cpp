@@ -35,7 +35,7 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                  "File whose one line is a passphrase")
       ->type_name("FILE")
       ->check(not_empty());
-  app.add_flag("--unencrypted", options.unencrypted, "The store has no key");
+  app.add_flag("--unencrypted", options.unencrypted, "The store or backup has no key");
   app.add_flag("--json", options.json, "Print JSON");
   add_size_option(app, "--locked-max", options.locked_bytes_max,
                   "Most locked memory that the store takes (default 64M)");
