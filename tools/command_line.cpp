@@ -88,6 +88,8 @@ void add_all_commands(CLI::App& app, Invocation& invocation) {
   add_scan_command(app, invocation);
   add_import_command(app, invocation);
   add_export_command(app, invocation);
+  add_backup_command(app, invocation);
+  add_restore_command(app, invocation);
   add_bench_command(app, invocation);
   add_doctor_command(app, invocation);
   add_stress_command(app, invocation);
