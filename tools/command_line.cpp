@@ -35,7 +35,7 @@ void add_global_options(CLI::App& app, GlobalOptions& options) {
                  "File whose one line is a passphrase")
       ->type_name("FILE")
       ->check(not_empty());
-  app.add_flag("--unencrypted", options.unencrypted, "The store has no key");
+  app.add_flag("--unencrypted", options.unencrypted, "The store or backup has no key");
   app.add_flag("--json", options.json, "Print JSON");
   add_size_option(app, "--locked-max", options.locked_bytes_max,
                   "Most locked memory that the store takes (default 64M)");
@@ -88,6 +88,8 @@ void add_all_commands(CLI::App& app, Invocation& invocation) {
   add_scan_command(app, invocation);
   add_import_command(app, invocation);
   add_export_command(app, invocation);
+  add_backup_command(app, invocation);
+  add_restore_command(app, invocation);
   add_bench_command(app, invocation);
   add_doctor_command(app, invocation);
   add_stress_command(app, invocation);

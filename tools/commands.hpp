@@ -12,15 +12,17 @@
 
 namespace coffer::tools {
 
-void add_key_commands(CLI::App& app, Invocation& invocation);    // keygen
-void add_store_commands(CLI::App& app, Invocation& invocation);  // create, trees, stat, check
-void add_entry_commands(CLI::App& app, Invocation& invocation);  // put, get, del
-void add_scan_command(CLI::App& app, Invocation& invocation);    // scan
-void add_import_command(CLI::App& app, Invocation& invocation);  // import
-void add_export_command(CLI::App& app, Invocation& invocation);  // export
-void add_bench_command(CLI::App& app, Invocation& invocation);   // bench/
-void add_doctor_command(CLI::App& app, Invocation& invocation);  // doctor/
-void add_stress_command(CLI::App& app, Invocation& invocation);  // stress/
+void add_key_commands(CLI::App& app, Invocation& invocation);     // keygen
+void add_store_commands(CLI::App& app, Invocation& invocation);   // create, trees, stat, check
+void add_entry_commands(CLI::App& app, Invocation& invocation);   // put, get, del
+void add_scan_command(CLI::App& app, Invocation& invocation);     // scan
+void add_import_command(CLI::App& app, Invocation& invocation);   // import
+void add_export_command(CLI::App& app, Invocation& invocation);   // export
+void add_backup_command(CLI::App& app, Invocation& invocation);   // backup/: logical, verify
+void add_restore_command(CLI::App& app, Invocation& invocation);  // backup/
+void add_bench_command(CLI::App& app, Invocation& invocation);    // bench/
+void add_doctor_command(CLI::App& app, Invocation& invocation);   // doctor/
+void add_stress_command(CLI::App& app, Invocation& invocation);   // stress/
 void add_completion_command(CLI::App& app, Invocation& invocation);
 
 void add_all_commands(CLI::App& app, Invocation& invocation);

@@ -23,29 +23,48 @@ std::string long_options(const CLI::App& app) {
   return names;
 }
 
-std::string bash_script(const CLI::App& app) {
-  std::string names;
+constexpr auto kAllSubcommands = [](const CLI::App*) { return true; };
+
+// What the script knows of the subcommands.  One of them is called by its path: `/backup/logical`.
+struct Subcommands {
+  std::string paths;  // as a pattern
   std::string cases;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+};
+
+// The names of those below `app`, separated by blanks.
+std::string add_subcommands(const CLI::App& app, const std::string& path, Subcommands& all) {
+  std::string names;
+  for (const CLI::App* command : app.get_subcommands(kAllSubcommands)) {
+    const std::string inner_path = path + "/" + command->get_name();
     names += (names.empty() ? "" : " ") + command->get_name();
-    cases +=
-        fmt::format("    {}) options=\"{}\" ;;\n", command->get_name(), long_options(*command));
+    all.paths += (all.paths.empty() ? "" : "|") + inner_path;
+    const std::string inner_names = add_subcommands(*command, inner_path, all);
+    all.cases += fmt::format("    {}) names=\"{}\" options=\"{}\" ;;\n", inner_path, inner_names,
+                             long_options(*command));
   }
+  return names;
+}
+
+std::string bash_script(const CLI::App& app) {
+  Subcommands all;
+  const std::string names = add_subcommands(app, "", all);
   return fmt::format(
       R"(# Completion of the coffer command for bash; written by `coffer completion bash`.
 _coffer() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command="" options="" i
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command="" names="{0}" options="" i
   for ((i = 1; i < COMP_CWORD; ++i)); do
-    case " {0} " in *" ${{COMP_WORDS[i]}} "*) command=${{COMP_WORDS[i]}}; break ;; esac
+    case "$command/${{COMP_WORDS[i]}}" in {3}) command+=/${{COMP_WORDS[i]}} ;; esac
   done
   case "$command" in
-{1}    *) COMPREPLY=($(compgen -W "{0}{2}" -- "$word")); return ;;
-  esac
+{1}  esac
   case "$before" in
     --format) COMPREPLY=($(compgen -W "tsv jsonl dump dump-print" -- "$word")); return ;;
     --durability) COMPREPLY=($(compgen -W "full relaxed" -- "$word")); return ;;
+    --encryption) COMPREPLY=($(compgen -W "none use_provided_key use_database_key" -- "$word")); return ;;
   esac
-  if [[ $word == -* ]]; then
+  if [[ -n $names ]]; then
+    COMPREPLY=($(compgen -W "$names $options{2}" -- "$word"))
+  elif [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$options{2}" -- "$word"))
   else
     COMPREPLY=($(compgen -f -- "$word"))
@@ -53,7 +72,7 @@ _coffer() {{
 }}
 complete -o filenames -F _coffer coffer
 )",
-      names, cases, long_options(app));
+      names, all.cases, long_options(app), all.paths);
 }
 
 }  // namespace

@@ -27,6 +27,9 @@ struct GlobalOptions {
   std::optional<std::uint64_t> locked_bytes_max;
   Durability durability = Durability::full;
   bool proceed_unlocked = false;
+  [[nodiscard]] MemoryLocking memory_locking() const {
+    return proceed_unlocked ? MemoryLocking::proceed_unlocked : MemoryLocking::abort;
+  }
   std::string anchor_file;
   bool update_anchor = false;
 };

@@ -64,9 +64,12 @@ void check_key_options(const GlobalOptions& options) {
   }
 }
 
+bool is_key_given(const GlobalOptions& options) {
+  return given_sources(options) > 0 || !streams::environment("COFFER_KEY_FILE").empty();
+}
+
 KeyOptions key_options(const GlobalOptions& options) {
-  return {.memory_locking =
-              options.proceed_unlocked ? MemoryLocking::proceed_unlocked : MemoryLocking::abort,
+  return {.memory_locking = options.memory_locking(),
           .command_time_max = std::chrono::seconds(options.key_command_seconds)};
 }
 

@@ -1,4 +1,4 @@
-// Where the command gets a store's key.  Never from the command line itself, which every process of
+// Where the command gets a store's or backup's key.  Never from the command line itself, which every process of
 // the machine may read.
 #pragma once
 
@@ -18,6 +18,9 @@ enum class KeyUse { open_store, create_store };
 /// The key that the options, the environment or the terminal give.  UsageError when they give none,
 /// or more than one.
 [[nodiscard]] Key obtain_key(const GlobalOptions& options, KeyUse use);
+
+/// Whether the options or the environment give a key, so that nobody need be asked.
+[[nodiscard]] bool is_key_given(const GlobalOptions& options);
 
 /// How every key of this run is made.
 [[nodiscard]] KeyOptions key_options(const GlobalOptions& options);

@@ -62,4 +62,12 @@ std::uint64_t parse_count(const std::string& option, const std::string& text) {
   return *number;
 }
 
+void add_passphrase_cost_options(CLI::App& app, PassphraseCost& cost) {
+  add_size_option(app, "--passphrase-memory", cost.memory_bytes,
+                  "What one guess at the passphrase must cost in memory (default 256M)");
+  app.add_option("--passphrase-passes", cost.passes,
+                 "How often a guess passes over that memory (default 3)")
+      ->type_name("N");
+}
+
 }  // namespace coffer::tools

@@ -2,6 +2,8 @@
 // refusal say of them in words.
 #pragma once
 
+#include <coffer/key.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
@@ -68,5 +70,26 @@ CLI::Option* add_choice_option(CLI::App& app, const std::string& name, Value& va
           description)
       ->type_name(words);
 }
+
+/// `Target` is a number of bytes, or an optional one.
+template <class Target>
+CLI::Option* add_page_size_option(CLI::App& app, Target& bytes, const std::string& description) {
+  return add_choice_option<Target>(app, "--page-size", bytes,
+                                   {{"4096", 4096},
+                                    {"8192", 8192},
+                                    {"16384", 16384},
+                                    {"32768", 32768},
+                                    {"65536", 65536},
+                                    {"4K", 4096},
+                                    {"8K", 8192},
+                                    {"16K", 16384},
+                                    {"32K", 32768},
+                                    {"64K", 65536}},
+                                   description)
+      ->type_name("4096|8192|16384|32768|65536");
+}
+
+/// What a passphrase that something new is made with shall cost.
+void add_passphrase_cost_options(CLI::App& app, PassphraseCost& cost);
 
 }  // namespace coffer::tools

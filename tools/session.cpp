@@ -12,8 +12,7 @@ Options store_options(const GlobalOptions& options, Access access) {
   Options result;
   result.read_only = access == Access::read;
   result.durability = options.durability;
-  result.memory_locking =
-      options.proceed_unlocked ? MemoryLocking::proceed_unlocked : MemoryLocking::abort;
+  result.memory_locking = options.memory_locking();
   if (options.locked_bytes_max) result.locked_bytes_max = *options.locked_bytes_max;
   // One command is one burst of work: a checkpoint by the clock would only delay its end.
   result.background_checkpoints = false;

@@ -78,25 +78,8 @@ void add_store_commands(CLI::App& app, Invocation& invocation) {
 
   CLI::App* const creating = app.add_subcommand("create", "Create a store in a new directory");
   creating->add_option("STORE", *path, "The directory; nothing may be there yet")->required();
-  add_choice_option<std::uint32_t>(*creating, "--page-size", creation->page_size,
-                                   {{"4096", 4096},
-                                    {"8192", 8192},
-                                    {"16384", 16384},
-                                    {"32768", 32768},
-                                    {"65536", 65536},
-                                    {"4K", 4096},
-                                    {"8K", 8192},
-                                    {"16K", 16384},
-                                    {"32K", 32768},
-                                    {"64K", 65536}},
-                                   "Bytes in a page (default 4096)")
-      ->type_name("4096|8192|16384|32768|65536");
-  add_size_option(*creating, "--passphrase-memory", options.passphrase_cost.memory_bytes,
-                  "What one guess at the passphrase must cost in memory (default 256M)");
-  creating
-      ->add_option("--passphrase-passes", options.passphrase_cost.passes,
-                   "How often a guess passes over that memory (default 3)")
-      ->type_name("N");
+  add_page_size_option(*creating, creation->page_size, "Bytes in a page (default 4096)");
+  add_passphrase_cost_options(*creating, options.passphrase_cost);
   creating->callback([&invocation, path, creation] {
     invocation.action = [&invocation, path, creation] {
       return create(invocation.global, *path, *creation);

@@ -40,6 +40,13 @@ struct Invocation {
 [[nodiscard]] Outcome coffer(const std::vector<std::string>& arguments,
                              const std::string& input = {});
 
+/// One behind the other.
+[[nodiscard]] inline std::vector<std::string> operator+(std::vector<std::string> a,
+                                                        const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
 /// How a command is named in a failure.
 [[nodiscard]] std::string described(const std::vector<std::string>& arguments);
 

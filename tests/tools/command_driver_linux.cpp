@@ -132,6 +132,9 @@ BackgroundCommand::BackgroundCommand(const std::vector<std::string>& arguments) 
   if (pid_ == 0) {
     ::dup2(in[0], STDIN_FILENO);
     ::dup2(out[1], STDOUT_FILENO);
+    redirect(folder_ / "err", O_WRONLY | O_CREAT, STDERR_FILENO);
+    // A shell has it ignored for what runs in the background, as the tests may.
+    ::signal(SIGINT, SIG_DFL);
     become_command(arguments, {});
   }
   ::close(in[0]);
@@ -175,6 +178,14 @@ void BackgroundCommand::kill() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+void BackgroundCommand::interrupt(int signal) const {
+  REQUIRE(::kill(pid_, signal) == 0);
+}
+
+std::string BackgroundCommand::errors() const {
+  return read_file(folder_ / "err");
 }
 
 int BackgroundCommand::wait() {

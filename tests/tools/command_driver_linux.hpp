@@ -32,9 +32,13 @@ class BackgroundCommand {
   [[nodiscard]] std::string read_line();
   void close_input();
   void kill();
+  void interrupt(int signal) const;
+  /// What it has printed on standard error.
+  [[nodiscard]] std::string errors() const;
   [[nodiscard]] int wait();
 
  private:
+  TemporaryFolder folder_;
   int pid_ = -1;
   int input_ = -1;
   int output_ = -1;

@@ -27,10 +27,13 @@ TEST_CASE("The completion script completes subcommands and options in bash") {
   write_file(file, script.out + R"(
 ask() { COMP_WORDS=(coffer "$@"); COMP_CWORD=$#; COMPREPLY=(); _coffer; echo "${COMPREPLY[*]}"; }
 ask exp; ask scan s t --pre; ask import s t f --format j; ask --key-f; ask get s --durability re
+ask stress m; ask stress memlock --pla; ask backup l; ask backup logical s f --encryption use_p
 )");
   const std::string command = "bash " + file + " >" + (folder / "out");
   REQUIRE(std::system(command.c_str()) == 0);
-  CHECK(read_file(folder / "out") == "export\n--prefix\njsonl\n--key-file\nrelaxed\n");
+  CHECK(read_file(folder / "out") ==
+        "export\n--prefix\njsonl\n--key-file\nrelaxed\nmemlock\n--plant\nlogical\nuse_provided_"
+        "key\n");
 }
 
 TEST_CASE("A full standard output is an input/output error") {

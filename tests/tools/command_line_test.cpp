@@ -11,7 +11,7 @@ TEST_CASE("Help and version are not errors") {
   const Outcome help = coffer({"--help"});
   CHECK(help.exit_code == 0);
   for (const char* name : {"keygen", "create", "put", "get", "del", "scan", "trees", "import",
-                           "export", "stat", "check", "completion"}) {
+                           "export", "stat", "check", "backup", "restore", "completion"}) {
     CHECK_THAT(help.out, Catch::Contains(name));
   }
   CHECK(help.err.empty());

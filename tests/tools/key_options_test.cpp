@@ -14,11 +14,6 @@ Outcome with_environment(const std::vector<std::string>& arguments, const std::s
   return run({.arguments = arguments, .environment = {{"COFFER_KEY_FILE", key_file}}});
 }
 
-std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 }  // namespace
 
 TEST_CASE("The same key opens a store from a file, from a program and by the environment") {

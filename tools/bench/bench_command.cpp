@@ -17,6 +17,7 @@
 #include "tools/file_name.hpp"
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
+#include "tools/system/interrupts.hpp"
 
 namespace coffer::tools {
 namespace bench {

@@ -6,17 +6,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <ctime>
 #include <string>
+
+#include "tools/system/interrupts.hpp"
 
 namespace coffer::tools::bench {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
-
 void stop_if_interrupted() {
-  if (interrupted != 0) {
+  if (interrupted()) {
     throw Cancelled("the benchmark was interrupted; its stores are removed, and it has no result");
   }
 }
@@ -224,10 +223,6 @@ Time run_workload(Workload workload, const Plan& plan, Contender& contender) {
       return commit_each(plan, contender, workload);
   }
   return {};
-}
-
-void catch_interrupts() {
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
 }
 
 }  // namespace coffer::tools::bench

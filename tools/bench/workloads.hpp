@@ -61,11 +61,7 @@ struct Time {
 };
 
 /// Runs a workload.  `load` comes first on a new store.  Error when what was read is
-/// wrong.
+/// wrong; Cancelled after an interrupt (catch_interrupts), so that the stores are removed.
 [[nodiscard]] Time run_workload(Workload workload, const Plan& plan, Contender& contender);
-
-/// From now on SIGINT and SIGTERM make run_workload throw (Cancelled) instead of ending the
-/// process, so that the stores are removed.
-void catch_interrupts();
 
 }  // namespace coffer::tools::bench

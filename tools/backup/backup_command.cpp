@@ -1,0 +1,104 @@
+// backup logical, backup verify
+#include <coffer/backup.hpp>
+
+#include <memory>
+
+#include "tools/backup/backup_keys.hpp"
+#include "tools/backup/backup_report.hpp"
+#include "tools/backup/backup_watcher.hpp"
+#include "tools/backup/verify_files.hpp"
+#include "tools/commands.hpp"
+#include "tools/file_name.hpp"
+#include "tools/option_forms.hpp"
+#include "tools/output.hpp"
+#include "tools/session.hpp"
+
+namespace coffer::tools {
+namespace {
+
+using EncryptionMode = std::optional<BackupEncryptionMode>;
+
+struct BackupRequest {
+  std::string store;
+  std::string file;
+  EncryptionMode mode;
+  NewKey key;
+  std::uint64_t bytes_per_second_max = 0;
+};
+
+// What the command line alone shows to be wrong, before anything is opened.
+void check_backup_request(const GlobalOptions& options, const BackupRequest& request) {
+  if (request.file.empty()) throw UsageError("FILE is empty; name the new backup");
+  request.key.check();
+  const bool wants_key = request.mode == BackupEncryptionMode::use_provided_key;
+  if (wants_key && !request.key.is_given()) {
+    throw UsageError("--encryption use_provided_key needs the key: --backup-key-file FILE");
+  }
+  if (!wants_key && request.key.is_given()) {
+    throw UsageError(
+        "a key for the backup goes with --encryption use_provided_key; give both or neither");
+  }
+  if (options.unencrypted && request.mode == BackupEncryptionMode::use_database_key) {
+    throw UsageError(
+        "--encryption use_database_key: an unencrypted store has no key; give none, or "
+        "use_provided_key with --backup-key-file");
+  }
+}
+
+ExitCode back_up(const GlobalOptions& options, BackupRequest& request) {
+  check_backup_request(options, request);
+  BackupOptions backup;
+  backup.encryption = {.mode = request.mode, .key = request.key.obtain(options)};
+  backup.bytes_per_second_max = request.bytes_per_second_max;
+  backup.memory_locking = options.memory_locking();
+  Session session(options, request.store, Access::read);
+  BackupReport report;
+  std::chrono::milliseconds elapsed{};
+  {
+    BackupWatcher watcher("backing up");
+    backup.watch = watcher.watch();
+    report = backup_logical(session.store(), path_of(request.file), backup);
+    elapsed = watcher.elapsed();
+  }
+  session.finish();
+  print(options.json ? backup_as_json(request.file, {}, report, elapsed)
+                     : backed_up_as_text(request.file, report, elapsed));
+  return ExitCode::done;
+}
+
+}  // namespace
+
+void add_backup_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* const command = app.add_subcommand("backup", "Back a store up, and verify backups");
+  command->require_subcommand(1);
+
+  const auto request = std::make_shared<BackupRequest>();
+  CLI::App* const logical =
+      command->add_subcommand("logical", "Write every tree and value of a store into one new file");
+  logical->add_option("STORE", request->store, "The store's directory")->required();
+  logical->add_option("FILE", request->file, "The backup; nothing may be there yet")->required();
+  add_choice_option<EncryptionMode>(
+      *logical, "--encryption", request->mode,
+      {{"none", BackupEncryptionMode::none},
+       {"use_provided_key", BackupEncryptionMode::use_provided_key},
+       {"use_database_key", BackupEncryptionMode::use_database_key}},
+      "What with (use_database_key for an encrypted store, none for an unencrypted one)");
+  request->key.add_options(*logical, "backup", "the backup, for use_provided_key",
+                           invocation.global);
+  add_size_option(*logical, "--rate-max", request->bytes_per_second_max,
+                  "Write at most so much in a second (0: as fast as it goes)");
+  logical->callback([&invocation, request] {
+    invocation.action = [&invocation, request] { return back_up(invocation.global, *request); };
+  });
+
+  const auto files = std::make_shared<std::vector<std::string>>();
+  CLI::App* const verify = command->add_subcommand(
+      "verify", "Read backups to their ends and check everything that a restore would");
+  verify->add_option("FILE", *files, "The backups; the key options name their key")->required();
+  verify->footer("All are looked at; the exit code is that of the first failure.");
+  verify->callback([&invocation, files] {
+    invocation.action = [&invocation, files] { return verify_files(invocation.global, *files); };
+  });
+}
+
+}  // namespace coffer::tools
