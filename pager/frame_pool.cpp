@@ -99,6 +99,8 @@ std::optional<FrameIndex> FramePool::try_take(Claim claim) {
   std::optional<FrameIndex> frame = pop_free(claim);
   while (!frame && grow()) frame = pop_free(claim);
   if (!frame) frame = evict();
+  // Nothing is left but to ask for more, though it was refused: the limit may have been raised since.
+  if (!frame && growth_blocked_.exchange(false) && grow()) frame = pop_free(claim);
   if (!frame) return std::nullopt;
   Frame& f = frames_[*frame];
   f.state.store(State::private_, std::memory_order_relaxed);
@@ -112,7 +114,6 @@ FrameIndex FramePool::take(Claim claim) {
 }
 
 void FramePool::raise_exhausted() {
-  growth_blocked_.store(false);  // a raised limit counts from now on
   {
     const std::scoped_lock lock(grow_mutex_);
     if (growth_failure_ && grown_.load() < frames_max_) std::rethrow_exception(growth_failure_);

@@ -60,6 +60,36 @@ TEST_CASE("a frame that only a handle still pins stays the handle's, and is free
   REQUIRE(world.label_of(frame) == 0);
 }
 
+TEST_CASE("room that came while clean frames could be evicted is asked for when none is left") {
+  const auto machine = platform::SimulatedPlatform::make(82);
+  FramePool pool(machine->memory(),
+                 {.page_bytes = 4096, .frame_bytes_max = 4 * FramePool::kFramesMin * 4096});
+  std::vector<FrameIndex> taken;
+  for (std::uint32_t i = 0; i < 2 * FramePool::kFramesMin; ++i)
+    taken.push_back(pool.take(Claim::writer));
+  // One of them becomes a clean frame that nobody has pinned.
+  const FrameIndex clean = taken.back();
+  taken.pop_back();
+  const crypto::Tag tag{};
+  static_cast<void>(pool.share(clean, PageId{1}, tag, false));
+  pool.unpin(clean);
+  machine->set_lock_fault([](std::uint64_t length) {
+    throw MemoryLockError("the system refuses", {.requested_bytes = length});
+  });
+  // Growing is refused, and nobody hears of it: the clean frame serves.
+  REQUIRE(pool.take(Claim::writer) == clean);
+  REQUIRE_THROWS_AS(pool.take(Claim::writer), MemoryLockError);
+  const auto refill = [&] {
+    static_cast<void>(pool.share(clean, PageId{1}, tag, false));
+    pool.unpin(clean);
+    REQUIRE(pool.take(Claim::writer) == clean);
+  };
+  refill();
+  machine->set_lock_fault({});
+  // The first that needs it gets it.
+  REQUIRE(pool.try_take(Claim::writer));
+}
+
 TEST_CASE("an orphan's last handle and late attempts to pin it free it once between them") {
   FrameWorld world;
   for (int round = 0; round < 3000; ++round) {

@@ -26,7 +26,9 @@ class Conductor {
 
   void step() {
     const std::uint64_t number = steps_++;
-    if (number % kReleaseEvery == kReleaseEvery - 1) {
+    if (state_.options.limits_from_outside) {
+      watch_limits();
+    } else if (number % kReleaseEvery == kReleaseEvery - 1) {
       release();
     } else {
       squeeze();
@@ -79,6 +81,11 @@ class Conductor {
     if (state_.phase.load() % 2 == 1) ++state_.phase;
     if (state_.side.squeeze_to(left)) ++result_.squeezes;
   }
+  void watch_limits() {
+    const auto now = state_.side.limits();
+    if (now != limits_seen_) ++result_.squeezes;
+    limits_seen_ = now;
+  }
   void count_mappings() {
     constexpr std::uint64_t kGibibyte = 1 << 30;
     constexpr std::uint64_t kThreads = 8;
@@ -118,6 +125,7 @@ class Conductor {
   std::mt19937_64 random_;
   std::uint64_t steps_ = 0;
   std::uint64_t squeezes_ = 0;
+  std::optional<SystemSide::Limits> limits_seen_ = state_.side.limits();
 };
 
 /// The workers, while they work.

@@ -42,6 +42,9 @@ struct MemlockOptions {
   unsigned threads = 8;
   std::chrono::milliseconds duration{20'000};
   std::vector<std::uint64_t> sizes{4096, 16384, 65536};  ///< of regions and buffers
+  /// Somebody else changes the limits (prlimit) and gives all the room back before the end: the run squeezes
+  /// nothing itself.
+  bool limits_from_outside = false;
   std::vector<std::uint64_t> limits;  ///< bytes left to Coffer, step by step; empty: by chance
   std::chrono::milliseconds step{100};
   std::uint64_t room_bytes_max = 64 << 20;
@@ -57,7 +60,7 @@ struct MemlockResult {
   std::uint64_t cycles = 0;                  ///< taken and given back
   std::uint64_t commits = 0;
   std::uint64_t lock_failures = 0;  ///< MemoryLockErrors, all of which must have been survived
-  std::uint64_t squeezes = 0;
+  std::uint64_t squeezes = 0;       ///< by itself, or seen from outside
   std::uint64_t forks = 0;
   std::uint64_t account_checks = 0;
   std::uint64_t drift_bytes_max = 0;  ///< greatest difference of S3

@@ -25,17 +25,24 @@ Shares shares_of(const MemlockOptions& options, std::optional<std::uint64_t> roo
 }
 
 void RunState::look_at_failure(const MemoryLockError& failure, std::uint64_t requested_bytes,
-                               std::uint64_t phase_before) {
+                               const Moment& before) {
   ++lock_failures;
   const auto& numbers = failure.numbers();
   if (requested_bytes != 0 && numbers.requested_bytes != requested_bytes) {
     violated(fmt::format("S4: {} bytes were asked for, and the error says {}", requested_bytes,
                          numbers.requested_bytes));
   }
-  if (const auto room = side.room_bytes()) {
-    if (numbers.soft_limit_bytes != *room || numbers.hard_limit_bytes != *room) {
-      violated(fmt::format("S4: the limit is {}, and the error says {} (hard {})", *room,
-                           numbers.soft_limit_bytes, numbers.hard_limit_bytes));
+  const auto room = side.room_bytes();
+  const Moment now = moment();
+  // Limits that changed meanwhile say nothing of the error.
+  const bool settled = now.limits == before.limits;
+  if (room && settled) {
+    const auto limits = now.limits.value_or(SystemSide::Limits{*room, *room});
+    if (numbers.soft_limit_bytes != limits.soft_bytes ||
+        numbers.hard_limit_bytes != limits.hard_bytes) {
+      violated(fmt::format("S4: the limit is {} (hard {}), and the error says {} (hard {})",
+                           limits.soft_bytes, limits.hard_bytes, numbers.soft_limit_bytes,
+                           numbers.hard_limit_bytes));
     }
   }
   if (numbers.sufficient_limit_bytes != 0 &&
@@ -43,10 +50,10 @@ void RunState::look_at_failure(const MemoryLockError& failure, std::uint64_t req
     violated(fmt::format("S4: a limit of {} is named for {} bytes more",
                          numbers.sufficient_limit_bytes, numbers.requested_bytes));
   }
-  const std::uint64_t now = phase.load();
-  if (now == phase_before && now % 2 == 1) {
+  const bool room_was_whole = settled && now.phase == before.phase && now.phase % 2 == 1 &&
+                              (!now.limits || (room && now.limits->soft_bytes >= *room));
+  if (room_was_whole)
     violated(fmt::format("S5: no room, though nothing is squeezed: {}", failure.what()));
-  }
 }
 
 }  // namespace coffer::tools::stress

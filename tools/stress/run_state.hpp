@@ -51,6 +51,12 @@ class Gate {
   platform::SharedMutex mutex_;
 };
 
+/// What an operation began in.
+struct Moment {
+  std::uint64_t phase = 0;
+  std::optional<SystemSide::Limits> limits;  ///< where others may change them
+};
+
 class RunState {
  public:
   RunState(platform::Platform& on, const MemlockOptions& with, SystemSide& system,
@@ -79,7 +85,11 @@ class RunState {
   }
   /// S4 and S5 of a lock that failed.  `requested_bytes` 0: more than one size may have been asked for.
   void look_at_failure(const MemoryLockError& failure, std::uint64_t requested_bytes,
-                       std::uint64_t phase_before);
+                       const Moment& before);
+  /// To be asked for before something that may fail.
+  [[nodiscard]] Moment moment() const {
+    return {phase.load(), options.limits_from_outside ? side.limits() : std::nullopt};
+  }
   [[nodiscard]] std::vector<std::string> texts() {
     const std::lock_guard guard(texts_mutex_);
     return texts_;

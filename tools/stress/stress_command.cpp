@@ -177,6 +177,9 @@ void add_stress_command(CLI::App& app, Invocation& invocation) {
   stress::add_sizes_option(
       *memlock, "--limits", request->options.limits,
       "What is left to Coffer of the room, step by step, over and over (else by chance)");
+  memlock->add_flag("--limits-from-outside", request->options.limits_from_outside,
+                    "Squeeze nothing: somebody else changes the limit (prlimit), and gives all of "
+                    "it back a second before the end");
   add_count_option(*memlock, "--seed", request->options.seed,
                    "Of everything that is done by chance (1)");
   add_choice_option(*memlock, "--policy", request->options.policy,

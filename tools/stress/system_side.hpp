@@ -15,6 +15,13 @@ class SystemSide {
   virtual ~SystemSide() = default;
   /// Room for locked memory that the process has as a whole; nothing when it is not limited here.
   [[nodiscard]] virtual std::optional<std::uint64_t> room_bytes() const = 0;
+  struct Limits {
+    std::uint64_t soft_bytes = 0;
+    std::uint64_t hard_bytes = 0;
+    friend bool operator==(const Limits&, const Limits&) = default;
+  };
+  /// The limits at this moment, which others may change; nothing where there are none.
+  [[nodiscard]] virtual std::optional<Limits> limits() const = 0;
   /// Leaves `left_bytes` of the room to Coffer (at most all of it), by locking the rest as other parts of a
   /// process may: that takes no privilege, and can be taken back.  False where nothing can be squeezed.
   virtual bool squeeze_to(std::uint64_t left_bytes) = 0;

@@ -55,6 +55,12 @@ class LinuxSide final : public SystemSide {
 
   std::optional<std::uint64_t> room_bytes() const override { return room_bytes_; }
 
+  std::optional<Limits> limits() const override {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_MEMLOCK, &limit);
+    return Limits{limit.rlim_cur, limit.rlim_max};
+  }
+
   // What Coffer holds at the moment stays its own: then less can be taken than asked for, and it is tried again with
   // the next step.
   bool squeeze_to(std::uint64_t left_bytes) override {

@@ -13,6 +13,7 @@ class WindowsSide final : public SystemSide {
     if (stray_ != nullptr) ::VirtualFree(stray_, 0, MEM_RELEASE);
   }
   std::optional<std::uint64_t> room_bytes() const override { return std::nullopt; }
+  std::optional<Limits> limits() const override { return std::nullopt; }
   bool squeeze_to(std::uint64_t) override { return false; }
   std::uint64_t squeezed_bytes() const override { return 0; }
   // Windows counts no locked bytes by process.

@@ -78,17 +78,17 @@ class Taker {
   Taker& operator=(const Taker&) = delete;
 
   void step() {
-    const std::uint64_t phase = state_.phase.load();
+    const Moment before = state_.moment();
     switch (random_() % 8) {
       case 0:
       case 1:
-        if (region_) region_step(random_() % kHeld, phase);
+        if (region_) region_step(random_() % kHeld, before);
         break;
       case 2:
-        buffer_step(phase);
+        buffer_step(before);
         break;
       default:
-        frame_step(frames_[random_() % kHeld], phase);
+        frame_step(frames_[random_() % kHeld], before);
     }
   }
 
@@ -137,14 +137,14 @@ class Taker {
       state_.violated(fmt::format("S1: the content of a {} has changed", kind));
   }
 
-  void frame_step(Frame& held, std::uint64_t phase) {
+  void frame_step(Frame& held, const Moment& before) {
     if (held.index != pager::kNoFrame) return give(held);
     try {
       const auto begin = Clock::now();
       held.index = pool_.take(pager::Claim::writer);
       frame_take_.add(Clock::now() - begin);
     } catch (const MemoryLockError& failure) {
-      return state_.look_at_failure(failure, 0, phase);
+      return state_.look_at_failure(failure, 0, before);
     }
     expect_zero(pool_.bytes(held.index), "frame");
     held.pattern = next_pattern();
@@ -163,7 +163,7 @@ class Taker {
   std::span<std::byte> bytes_of(std::size_t slot) {
     return region_->bytes().subspan(slot * slot_bytes_, slots_[slot].bytes);
   }
-  void region_step(std::size_t slot, std::uint64_t phase) {
+  void region_step(std::size_t slot, const Moment& before) {
     Slot& held = slots_[slot];
     if (held.bytes != 0) return give(slot);
     const std::uint64_t size = sizes_[random_() % sizes_.size()];
@@ -172,7 +172,7 @@ class Taker {
       region_->commit(slot * slot_bytes_, size);
       region_take_.add(Clock::now() - begin);
     } catch (const MemoryLockError& failure) {
-      return state_.look_at_failure(failure, size, phase);
+      return state_.look_at_failure(failure, size, before);
     }
     held.bytes = size;
     expect_zero(bytes_of(slot), "region");
@@ -191,7 +191,7 @@ class Taker {
   }
 
   // A heap is locked whole when it is made, so a new one now and then.
-  void buffer_step(std::uint64_t phase) {
+  void buffer_step(const Moment& before) {
     constexpr int kBuffersOfAHeap = 200;
     const std::uint64_t page = state_.platform.memory().page_bytes();
     const std::uint64_t heap_bytes = state_.shares.buffers_each / page * page;
@@ -203,7 +203,7 @@ class Taker {
         heap_ = std::make_unique<platform::LockedHeap>(state_.platform.memory(), heap_bytes,
                                                        state_.options.policy, "the stress test");
       } catch (const MemoryLockError& failure) {
-        return state_.look_at_failure(failure, heap_bytes, phase);
+        return state_.look_at_failure(failure, heap_bytes, before);
       }
     }
     auto begin = Clock::now();

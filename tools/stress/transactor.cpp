@@ -83,7 +83,7 @@ Transactor::~Transactor() = default;
 
 void Transactor::State::write_some(Latency& latency) {
   Model next = model;
-  const std::uint64_t phase = run.phase.load();
+  const Moment before = run.moment();
   try {
     WriteTransaction writing = store->write();
     {
@@ -105,12 +105,12 @@ void Transactor::State::write_some(Latency& latency) {
     model = std::move(next);
     ++run.commits;
   } catch (const MemoryLockError& failure) {
-    run.look_at_failure(failure, 0, phase);
+    run.look_at_failure(failure, 0, before);
   }
 }
 
 void Transactor::State::read_some() {
-  const std::uint64_t phase = run.phase.load();
+  const Moment before = run.moment();
   try {
     ReadTransaction reading = store->read();
     Tree tree = reading.tree("t");
@@ -124,7 +124,7 @@ void Transactor::State::read_some() {
       if (!same) run.violated("S1: a store gave another value than was committed");
     }
   } catch (const MemoryLockError& failure) {
-    run.look_at_failure(failure, 0, phase);
+    run.look_at_failure(failure, 0, before);
   }
 }
 
