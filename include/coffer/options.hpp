@@ -67,7 +67,7 @@ struct Options {
   /// Checkpoints run on a thread of the store's; without it, in `commit()` when one is due.
   bool background_checkpoints = true;
   /// The history must pass through this point.
-  std::optional<Anchor> anchor;
+  std::optional<Anchor> anchor{};
   /// For tests only: leaves plaintext in core dumps.
   bool include_plaintext_in_core_dumps = false;
 };

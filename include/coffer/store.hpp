@@ -19,7 +19,7 @@ namespace coffer {
 struct ReadOptions {
   /// false: the newest commit that would survive a power cut.  true: the newest commit.
   /// Unset: false, or true in a store opened with Durability::relaxed.
-  std::optional<bool> latest;
+  std::optional<bool> latest{};
 };
 
 /// An open store.  Thread-safe.  One process at a time may have it open for writing (Busy otherwise).

@@ -7,18 +7,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <coffer/error.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
-#include <regex>
 #include <thread>
 
 #include "platform/linux/native.hpp"
 #include "platform/locked_heap.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/limits.hpp"
+#include "tests/support/remedy.hpp"
 #include "tests/support/skip.hpp"
 
 using namespace coffer;
@@ -47,16 +48,6 @@ std::optional<MemoryLockError> lock_failure(LockableRegion& region, std::uint64_
     return failure;
   }
   return std::nullopt;
-}
-
-/// The bytes in "sudo prlimit --pid PID --memlock=BYTES" when the message holds exactly that for
-/// `pid`.
-std::optional<std::uint64_t> bytes_in_remedy(const std::string& message, pid_t pid) {
-  static const std::regex command("`sudo prlimit --pid ([0-9]+) --memlock=([0-9]+)`");
-  std::smatch match;
-  if (!std::regex_search(message, match, command)) return std::nullopt;
-  if (match[1] != std::to_string(pid)) return std::nullopt;
-  return std::stoull(match[2]);
 }
 
 }  // namespace
@@ -163,6 +154,56 @@ TEST_CASE("the limit that the message names is enough, and a page less is not") 
   CHECK(failing_limit(384 * kKiB) == "locked");
 }
 
+TEST_CASE(
+    "every limit allows what it says, with CAP_IPC_LOCK and without, and a failure leaves "
+    "nothing") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
+  const bool may_have = has_capability(CAP_IPC_LOCK);
+  const rlim_t most = lock_limit().rlim_max;
+  for (const rlim_t limit :
+       {rlim_t{0}, rlim_t{4 * kKiB}, rlim_t{64 * kKiB}, rlim_t{8 * kMiB}, rlim_t{RLIM_INFINITY}}) {
+    for (const bool privileged : {false, true}) {
+      CAPTURE(limit, privileged);
+      if (limit > most) {
+        skip("the hard limit on locked memory cannot be raised here");
+        continue;
+      }
+      if (privileged && !may_have) {
+        skip("CAP_IPC_LOCK is not here");
+        continue;
+      }
+      // Lengths that lie at and beyond each limit; which of them can be locked.
+      constexpr std::array<std::uint64_t, 5> kLengths = {4 * kKiB, 8 * kKiB, 64 * kKiB, 68 * kKiB,
+                                                         4 * kMiB};
+      const std::string said = answer_of_child([&] {
+        if (privileged) {
+          const rlimit both{limit, limit};
+          if (::setrlimit(RLIMIT_MEMLOCK, &both) != 0) return std::string("cannot set the limit");
+        } else {
+          limit_locked_memory(limit, limit);
+        }
+        const auto machine = make_linux_platform();
+        std::string outcome = machine->memory().account().privileged ? "privileged" : "limited";
+        for (const std::uint64_t length : kLengths) {
+          const auto region = machine->memory().reserve(length, LockPolicy::abort, "the test");
+          const auto failure = lock_failure(*region, 0, length);
+          outcome += failure ? " -" : " +";
+          const std::uint64_t left = failure ? 0 : length;
+          if (kernel_locked_bytes() != left || machine->memory().account().locked_bytes != left)
+            outcome += "!";
+          if (failure && bytes_in_remedy(failure->what(), ::getpid()).value_or(0) < length)
+            outcome += "?";
+        }
+        return outcome;
+      });
+      std::string expected = privileged ? "privileged" : "limited";
+      for (const std::uint64_t length : kLengths)
+        expected += privileged || length <= limit ? " +" : " -";
+      CHECK(said == expected);
+    }
+  }
+}
+
 namespace {
 
 /// A child whose lock fails, tells the message, waits, tries the same again.
@@ -174,19 +215,6 @@ void fail_then_try_again(Channel& channel) {
   (void)channel.hear();
   const auto again = lock_failure(*region, 0, 2 * kMiB);
   channel.say(again ? again->what() : "locked " + locked_twice(machine->memory()));
-}
-
-/// Runs the command in the message as it stands there, without sudo; false when it fails.
-bool run_remedy(const std::string& message) {
-  const auto begin = message.find("`sudo ");
-  const auto end = message.find('`', begin + 1);
-  if (begin == std::string::npos || end == std::string::npos) return false;
-  const auto command = message.substr(begin + 6, end - begin - 6) + " 2>/dev/null";
-  return std::system(command.c_str()) == 0;
-}
-
-bool has_prlimit_command() {
-  return std::system("prlimit --version >/dev/null 2>&1") == 0;
 }
 
 }  // namespace
