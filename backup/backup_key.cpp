@@ -39,6 +39,32 @@ platform::LockedBuffer stream_key(const crypto::KeyRing& keys, std::span<const s
   return key;
 }
 
+/// crypto::open_key_header, with texts that speak of a backup where the key is the matter.
+crypto::OpenedKeyHeader open_key_header_of(platform::Platform& platform,
+                                           std::span<const std::byte> both, const Key* key,
+                                           platform::LockPolicy policy,
+                                           const platform::Path& name) {
+  try {
+    return crypto::open_key_header(platform, both, key, policy, name);
+  } catch (const WrongKey&) {
+    throw WrongKey(
+        fmt::format("{}: {} does not open this backup; give what it was made with: the store's key "
+                    "or passphrase "
+                    "at that time, or the backup's own",
+                    name.string(), key->is_passphrase() ? "the passphrase" : "the key"));
+  } catch (const InvalidArgument&) {
+    if (key == nullptr) {
+      throw InvalidArgument(fmt::format(
+          "{}: the backup is encrypted and no key was given: give its key", name.string()));
+    }
+    throw InvalidArgument(
+        fmt::format("{}: a key was given, but the backup says that it is not encrypted: if it "
+                    "should be, it was "
+                    "replaced; otherwise open it without a key",
+                    name.string()));
+  }
+}
+
 }  // namespace
 
 BackupEncryptionMode settle_mode(const BackupEncryption& encryption, bool store_is_encrypted) {
@@ -111,7 +137,7 @@ BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> by
   const auto copy = std::span(bytes).subspan(format::kKeyHeaderAt, format::kKeyHeaderBytes);
   std::vector<std::byte> both(copy.begin(), copy.end());
   both.insert(both.end(), copy.begin(), copy.end());
-  const auto opened = crypto::open_key_header(platform, both, key, policy, name);
+  const auto opened = open_key_header_of(platform, both, key, policy, name);
   BackupHeader header;
   header.suite = opened.keys->suite();
   header.key = stream_key(*opened.keys, bytes, heap);

@@ -78,7 +78,7 @@ struct VerifyOptions {
 };
 
 /// Reads a backup to its authenticated end and checks everything that a restore would.  `key` null: the
-/// backup is not encrypted.  InvalidArgument (a key is missing or superfluous), WrongKey, Tampered (Corrupted
+/// backup is not encrypted.  InvalidArgument (a key is missing or superfluous; there is no such file), WrongKey, Tampered (Corrupted
 /// where it is not encrypted), VersionUnsupported, IoError, MemoryLockError, Cancelled.
 COFFER_API BackupReport verify_backup(const std::filesystem::path& file, const Key* key,
                                       const VerifyOptions& options = {});

@@ -79,8 +79,13 @@ prepare_windows() {
 # What meson setup is told besides.
 windows_cross=(--cross-file "$root/tools/lib/mingw-w64.ini" --cross-file "$windows_deps/paths.ini")
 
-# start_wine: an own place for what Wine keeps, made before programs run side by side.
+# start_wine: an own place for what Wine keeps, made before programs run side by side.  Its server stays until
+# stop_wine: otherwise it ends when no program runs, and one that starts at that moment ends with it.
 start_wine() {
   export WINEPREFIX=$build_root/wine WINEDEBUG=-all DISPLAY=
   wine cmd /c exit >/dev/null 2>&1 || fail "Wine does not run: start 'wine cmd' to see why"
+  wineserver -w
+  wineserver -p >/dev/null 2>&1 </dev/null
+  wine_started=1
 }
+stop_wine() { if [ -n "${wine_started-}" ]; then wineserver -k || true; fi; }
