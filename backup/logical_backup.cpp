@@ -13,6 +13,7 @@
 #include "crypto/seal_format.hpp"
 #include "platform/contracts.hpp"
 #include "tree/store_state.hpp"
+#include "txn/locked_budget.hpp"
 
 namespace coffer {
 namespace backup {
@@ -105,11 +106,6 @@ class RecordWriter {
   Pace& pace_;
 };
 
-platform::LockPolicy lock_policy_of(MemoryLocking locking) {
-  return locking == MemoryLocking::abort ? platform::LockPolicy::abort
-                                         : platform::LockPolicy::proceed_unlocked;
-}
-
 }  // namespace
 }  // namespace backup
 
@@ -122,7 +118,7 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
   const BackupEncryptionMode mode =
       settle_mode(options.encryption, engine.keys().suite() != crypto::Suite::none);
   const platform::Path place = free_place(platform, file, "a backup");
-  const platform::LockPolicy policy = lock_policy_of(options.memory_locking);
+  const platform::LockPolicy policy = txn::lock_policy_of(options.memory_locking);
 
   ReadTransaction reading = store.read({.latest = false});
   BackupReport report{.encrypted = mode != BackupEncryptionMode::none,

@@ -8,6 +8,7 @@
 #include "backup/new_file.hpp"
 #include "backup/record_reader.hpp"
 #include "platform/contracts.hpp"
+#include "txn/locked_budget.hpp"
 #include "txn/store_files.hpp"
 
 namespace coffer {
@@ -135,9 +136,7 @@ struct Reading {
 };
 
 BackupReport read_backup(const Reading& reading, platform::File& file, RecordSink& sink) {
-  const auto policy = reading.memory_locking == MemoryLocking::abort
-                          ? platform::LockPolicy::abort
-                          : platform::LockPolicy::proceed_unlocked;
+  const auto policy = txn::lock_policy_of(reading.memory_locking);
   const std::uint64_t size = file.size();
   platform::LockedHeap heap(reading.platform.memory(), kStreamHeapBytes + kRecordHeapBytes, policy,
                             "a backup");

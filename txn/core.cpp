@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::size_t kWriteRunBytes = 256 * 1024;
 
-platform::LockPolicy policy_of(const Options& options) {
-  return options.memory_locking == MemoryLocking::abort ? platform::LockPolicy::abort
-                                                        : platform::LockPolicy::proceed_unlocked;
-}
-
 }  // namespace
 
 LockedBudget divide_budget(std::uint64_t locked_bytes_max, std::size_t chunk_stride) {
@@ -78,7 +73,7 @@ void Core::build(crypto::OpenedKeyHeader&& opened, pager::Superblock found,
 
   const std::size_t chunk_stride = std::size_t{pager::chunk_slots(page_bytes)} * page_bytes;
   const LockedBudget budget = divide_budget(options.locked_bytes_max, chunk_stride);
-  const platform::LockPolicy policy = policy_of(options);
+  const platform::LockPolicy policy = lock_policy_of(options.memory_locking);
   const bool excluded = !options.include_plaintext_in_core_dumps;
   auto& memory = platform.memory();
   heap = std::make_unique<platform::LockedHeap>(memory, budget.heap_bytes, policy, "small buffers",

@@ -5,6 +5,7 @@
 
 #include "platform/contracts.hpp"
 #include "txn/engine.hpp"
+#include "txn/locked_budget.hpp"
 
 namespace coffer::txn {
 
@@ -97,9 +98,7 @@ void Engine::create(platform::Platform& platform, const platform::Path& path, co
   std::memcpy(&suffix, random.data(), sizeof suffix);
   const StoreFiles beside{parent /
                           fmt::format(".{}.creating-{:016x}", place.filename().string(), suffix)};
-  const auto policy = options.memory_locking == MemoryLocking::abort
-                          ? platform::LockPolicy::abort
-                          : platform::LockPolicy::proceed_unlocked;
+  const auto policy = lock_policy_of(options.memory_locking);
   files.make_directory(beside.directory);
   try {
     fill_directory(platform, beside, key, create, segment_bytes, policy);

@@ -9,6 +9,7 @@
 
 #include "platform/contracts.hpp"
 #include "txn/checkpoint.hpp"
+#include "txn/locked_budget.hpp"
 #include "txn/recovery.hpp"
 
 namespace coffer::txn {
@@ -50,9 +51,7 @@ std::unique_ptr<Engine> Engine::open(platform::Platform& platform, const platfor
 void Engine::open_files(const Key* key) {
   Core& core = *core_;
   auto& files = core.platform.files();
-  const auto policy = core.options.memory_locking == MemoryLocking::abort
-                          ? platform::LockPolicy::abort
-                          : platform::LockPolicy::proceed_unlocked;
+  const auto policy = lock_policy_of(core.options.memory_locking);
   if (!files.is_directory(core.files.directory)) {
     throw InvalidArgument(
         fmt::format("{} is not a store: there is no such directory; create one first",

@@ -4,7 +4,17 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <coffer/options.hpp>
+
+#include "platform/platform.hpp"
+
 namespace coffer::txn {
+
+/// What a caller's choice is to the platform.
+[[nodiscard]] constexpr platform::LockPolicy lock_policy_of(MemoryLocking locking) {
+  return locking == MemoryLocking::abort ? platform::LockPolicy::abort
+                                         : platform::LockPolicy::proceed_unlocked;
+}
 
 /// The lower end of Options::locked_bytes_max.
 inline constexpr std::uint64_t kLeastLockedBytes = 512 * 1024;

@@ -30,6 +30,29 @@ using StoreModel = std::map<std::string, TreeModel>;
 /// each seed.
 void fill(Store& store, std::uint64_t seed, int entries = 40);
 
+/// "done", or the name of what was thrown.
+template <class Call>
+std::string outcome_of(Call&& call) {
+  try {
+    call();
+  } catch (const WrongKey&) {
+    return "WrongKey";
+  } catch (const InvalidArgument&) {
+    return "InvalidArgument";
+  } catch (const Tampered&) {
+    return "Tampered";
+  } catch (const Corrupted&) {
+    return "Corrupted";
+  } catch (const Cancelled&) {
+    return "Cancelled";
+  } catch (const VersionUnsupported&) {
+    return "VersionUnsupported";
+  } catch (const Error& other) {
+    return other.what();
+  }
+  return "done";
+}
+
 /// 32 bytes that follow from `seed`.
 [[nodiscard]] Key key_from(std::uint8_t seed);
 /// As cheap as the format allows.

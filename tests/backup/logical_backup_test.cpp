@@ -26,29 +26,6 @@ Store open_store_with(const std::filesystem::path& path, const Key* key) {
   return key != nullptr ? Store::open(path, *key) : Store::open_unencrypted(path);
 }
 
-/// "done" or the name of what was thrown.
-template <class Call>
-std::string outcome_of(Call&& call) {
-  try {
-    call();
-  } catch (const WrongKey&) {
-    return "WrongKey";
-  } catch (const InvalidArgument&) {
-    return "InvalidArgument";
-  } catch (const Tampered&) {
-    return "Tampered";
-  } catch (const Corrupted&) {
-    return "Corrupted";
-  } catch (const Cancelled&) {
-    return "Cancelled";
-  } catch (const NoSpace&) {
-    return "NoSpace";
-  } catch (const VersionUnsupported&) {
-    return "VersionUnsupported";
-  }
-  return "done";
-}
-
 }  // namespace
 
 // R12 to R17, cell by cell.  The keys: 's' the store's, 'b' the backup's own, 'x' another, '-' none.
