@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
       {"plant", plant},
       {"fork_off", fork_off},
       {"swap_out", swap_out},
+      {"hold_until_full", hold_until_full},
       {"backup", backup},
       {"restore", restore},
   };

@@ -25,6 +25,7 @@ void race_control(const Arguments& arguments);
 void plant(const Arguments& arguments);
 void fork_off(const Arguments& arguments);
 void swap_out(const Arguments& arguments);
+void hold_until_full(const Arguments& arguments);
 void backup(const Arguments& arguments);
 void restore(const Arguments& arguments);
 

@@ -13,6 +13,7 @@
 
 #include "tests/hard/worker_process.hpp"
 #include "tests/hard/workload.hpp"
+#include "tests/support/remedy.hpp"
 #include "tests/support/skip.hpp"
 #include "tests/support/temp_directory.hpp"
 
@@ -132,6 +133,28 @@ TEST_CASE("A store in use is Busy at once, and free again when its holder is kil
   holder.kill();
   REQUIRE(holder.wait() == -SIGKILL);
   REQUIRE(succeed({"try_open", store}).starts_with("opened "));
+}
+
+TEST_CASE("An open store goes on in the same transaction once its message's command was run") {
+  if (!test::has_prlimit_command())
+    return test::skip("the prlimit command of util-linux is not installed");
+  constexpr std::uint64_t kLittle = 1536 * 1024;
+  const std::uint64_t hard = test::lock_limit().rlim_max;
+  if (hard < 4 * kLittle) return test::skip("the hard limit on locked memory is too low");
+  const test::TempDirectory directory;
+  // A filter keeps the worker from raising the limit by itself; somebody else needs no privilege for it.
+  Worker worker({"hold_until_full", (directory.path() / "store").string(), std::to_string(kLittle)},
+                {.locked_bytes = hard, .directory = {}});
+  REQUIRE(worker.hear("\n", patience()));
+  const std::string message = worker.said();
+  CAPTURE(message);
+  CHECK(test::bytes_in_remedy(message, worker.pid()).value_or(0) > kLittle);
+  // Without the command nothing changes.
+  worker.run_for(Milliseconds(300));
+  REQUIRE(worker.said() == message);
+  CHECK(test::run_remedy(message));
+  CHECK(worker.hear("there\nheld ", patience()));
+  CHECK(worker.finish() == 0);
 }
 
 TEST_CASE("A forked child gets errors from every call and harms nothing") {
