@@ -83,6 +83,7 @@ windows_cross=(--cross-file "$root/tools/lib/mingw-w64.ini" --cross-file "$windo
 # stop_wine: otherwise it ends when no program runs, and one that starts at that moment ends with it.
 start_wine() {
   export WINEPREFIX=$build_root/wine WINEDEBUG=-all DISPLAY=
+  wineserver -k || true  # one that a killed run has left behind
   wine cmd /c exit >/dev/null 2>&1 || fail "Wine does not run: start 'wine cmd' to see why"
   wineserver -w
   wineserver -p >/dev/null 2>&1 </dev/null
