@@ -1,7 +1,8 @@
 // A backup's plaintext as a stream of bytes, written to and read from sealed chunks.
 //
 // Invariants
-//   B1  Plaintext is in locked memory only: the chunk that is being filled or read.
+//   B1  Plaintext is in locked memory only: the chunk that is being filled or read.  (In suite none what is on
+//       the disk is plaintext, and so is the copy that is written or was read.)
 //   B2  Whoever reads to the end has seen the authenticated end, and nothing stands behind it.
 //   B3  Ciphertext is copied from the file before it is opened, once.
 #pragma once

@@ -42,7 +42,11 @@ std::size_t read_line(HANDLE console, std::span<std::byte> line) {
   std::size_t size = 0;
   std::array<wchar_t, 2> character{};
   int units = 0;
-  const auto wipe = gsl::finally([&] { sodium_memzero(character.data(), sizeof character); });
+  std::array<char, 4> utf8{};
+  const auto wipe = gsl::finally([&] {
+    sodium_memzero(character.data(), sizeof character);
+    sodium_memzero(utf8.data(), sizeof utf8);
+  });
   while (true) {
     DWORD got = 0;
     wchar_t& next = character[static_cast<std::size_t>(units)];
@@ -50,7 +54,6 @@ std::size_t read_line(HANDLE console, std::span<std::byte> line) {
     if (next == L'\r') continue;
     ++units;
     if (units == 1 && IS_HIGH_SURROGATE(character[0])) continue;
-    std::array<char, 4> utf8{};
     const int length = ::WideCharToMultiByte(CP_UTF8, 0, character.data(), units, utf8.data(),
                                              static_cast<int>(utf8.size()), nullptr, nullptr);
     units = 0;
@@ -60,7 +63,6 @@ std::size_t read_line(HANDLE console, std::span<std::byte> line) {
     }
     for (int i = 0; i < length; ++i)
       line[size++] = static_cast<std::byte>(utf8[static_cast<std::size_t>(i)]);
-    sodium_memzero(utf8.data(), utf8.size());
   }
   return size;
 }
