@@ -2,6 +2,7 @@
 // an environment, of which all that counts is the exit code and what it prints.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -24,6 +25,9 @@ struct Outcome {
 /// Numbered as the system numbers them.
 enum class Stream { input, output, error };
 
+/// How long a command may take that is not known to take longer.
+inline constexpr std::chrono::seconds kPatience{60};
+
 /// How to start the command; all but the arguments has a plain default.
 struct Invocation {
   std::vector<std::string> arguments;
@@ -33,9 +37,11 @@ struct Invocation {
   bool output_is_unread = false;  ///< standard output is a pipe whose reader has gone
   std::map<std::string, std::string> environment = {};  ///< besides what the system itself needs
   std::vector<Stream> closed = {};  ///< standard streams that the command does not get
+  /// How long it may take; then it is killed and the test fails.
+  std::chrono::seconds patience = kPatience;
 };
 
-/// Runs to the end (or a minute, when it is killed and the test fails).
+/// Runs to the end.
 [[nodiscard]] Outcome run(const Invocation& invocation);
 [[nodiscard]] Outcome coffer(const std::vector<std::string>& arguments,
                              const std::string& input = {});

@@ -17,8 +17,6 @@
 namespace coffer::tools::test {
 namespace {
 
-constexpr std::chrono::seconds kPatience{60};
-
 // Becomes the command; does not return.  Only the environment that is named is there, and what
 // tells sanitizers how to behave.
 [[noreturn]] void become_command(const std::vector<std::string>& arguments,
@@ -47,14 +45,14 @@ Outcome outcome_of(int status) {
   return outcome;
 }
 
-int wait_for(int pid, const std::string& what) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+int wait_for(int pid, const std::string& what, std::chrono::seconds patience = kPatience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   int status = 0;
   while (::waitpid(pid, &status, WNOHANG) == 0) {
     if (std::chrono::steady_clock::now() > deadline) {
       ::kill(pid, SIGKILL);
       ::waitpid(pid, &status, 0);
-      FAIL("did not end within a minute: " << what);
+      FAIL("did not end within " << patience.count() << " s: " << what);
     }
     ::usleep(1000);
   }
@@ -108,7 +106,7 @@ Outcome run_in_child(const Invocation& invocation, const std::function<void()>& 
   }
   if (input_pipe >= 0) ::close(input_pipe);
   if (output_pipe >= 0) ::close(output_pipe);
-  Outcome outcome = outcome_of(wait_for(pid, described(invocation.arguments)));
+  Outcome outcome = outcome_of(wait_for(pid, described(invocation.arguments), invocation.patience));
   outcome.out = read_file(output);
   outcome.err = read_file(errors);
   return outcome;

@@ -12,7 +12,6 @@ namespace {
 
 using platform::windows_os::Handle;
 
-constexpr DWORD kPatienceMilliseconds = 60'000;
 constexpr DWORD kPipeBytes = 64 << 10;
 
 std::wstring wide(const std::string& utf8) {
@@ -143,10 +142,12 @@ Outcome run(const Invocation& invocation) {
     }
     process = start(invocation, streams);
   }
-  if (::WaitForSingleObject(process.get(), kPatienceMilliseconds) != WAIT_OBJECT_0) {
+  const auto patience = static_cast<DWORD>(std::chrono::milliseconds(invocation.patience).count());
+  if (::WaitForSingleObject(process.get(), patience) != WAIT_OBJECT_0) {
     ::TerminateProcess(process.get(), 1);
-    ::WaitForSingleObject(process.get(), kPatienceMilliseconds);
-    FAIL("did not end within a minute: " << described(invocation.arguments));
+    ::WaitForSingleObject(process.get(), INFINITE);
+    FAIL("did not end within " << invocation.patience.count()
+                               << " s: " << described(invocation.arguments));
   }
   DWORD status = 0;
   REQUIRE(::GetExitCodeProcess(process.get(), &status) != 0);

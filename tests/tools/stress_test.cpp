@@ -11,9 +11,10 @@
 namespace coffer::tools::test {
 namespace {
 
-nlohmann::json stress(std::vector<std::string> arguments, int expected_exit_code) {
+nlohmann::json stress(std::vector<std::string> arguments, int expected_exit_code,
+                      std::chrono::seconds patience = kPatience) {
   arguments.insert(arguments.begin(), {"--json", "stress", "memlock"});
-  const Outcome outcome = coffer(arguments);
+  const Outcome outcome = run({.arguments = arguments, .patience = patience});
   INFO(outcome.out << outcome.err);
   REQUIRE(outcome.exit_code == expected_exit_code);
   return nlohmann::json::parse(outcome.out);
@@ -45,7 +46,9 @@ TEST_CASE("stress: percentiles are those of the sorted numbers, within an eighth
 // Five minutes and a million cycles in a full run, twenty seconds in an ordinary one.
 TEST_CASE("stress: eight threads under changing limits break nothing") {
   const bool full = coffer::test::full_run();
-  const auto result = stress({"--threads", "8", "--duration", full ? "300" : "20"}, 0);
+  const std::chrono::seconds duration(full ? 300 : 20);
+  const auto result = stress({"--threads", "8", "--duration", std::to_string(duration.count())}, 0,
+                             duration + kPatience);
   CHECK(result["pass"] == true);
   CHECK(result["violations"] == 0);
   CHECK(result["drift_bytes_max"] == 0);
