@@ -57,7 +57,7 @@ CheckpointRoots Metadata::prepare(const CheckpointChanges& changes, crypto::Nonc
   s.prepared.emplace();
   try {
     auto& node_slots = s.prepared->node_slots;
-    TableUpdate table(s, s.table, s.file.page_bytes());
+    TableUpdate table(s, s.table, s.file.page_bytes(), changes.checkpoint);
     table.plan(changes.pages);
     node_slots = s.ledger.allocate_scattered(table.slots_needed(), Hold::checkpoint);
     const std::vector<SlotRun> table_slots = node_slots;
@@ -77,7 +77,7 @@ CheckpointRoots Metadata::prepare(const CheckpointChanges& changes, crypto::Nonc
     append(roots.now_used, map.node_slots());
     append(roots.no_longer_used, map.slots_gone());
 
-    NodeWriter writer(s.file, s.keys, nonces, s.entropy);
+    NodeWriter writer(s.file, s.keys, nonces, s.entropy, changes.checkpoint);
     table.write(table_slots, writer, s.cache.bytes_max());
     map.write(writer);
     writer.flush();

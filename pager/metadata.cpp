@@ -7,6 +7,7 @@
 #include <bit>
 #include <coffer/error.hpp>
 
+#include "pager/checkpoint_walk.hpp"
 #include "pager/metadata_state.hpp"
 
 namespace coffer::pager {
@@ -27,12 +28,7 @@ NodePlace table_place(unsigned level, std::uint64_t index) {
 // ------------------------------------------------------------------------------------------
 
 NodePointer Metadata::State::read_counted(const NodePlace& place, const Child& child) const {
-  NodePointer node = read_node(file, keys, place, child.ref);
-  if (node->count() != child.count) {
-    raise_inconsistent(fmt::format("{} counts {} where its parent counts {}", describe(place),
-                                   node->count(), child.count));
-  }
-  return node;
+  return pager::read_counted(file, keys, place, child);
 }
 
 /// Climbs to the nearest node that is cached, and comes back down.
@@ -253,62 +249,12 @@ std::uint64_t Metadata::cache_bytes() const {
 // --- Checking
 // ---------------------------------------------------------------------------------------
 
-namespace {
-
-class Walker {
- public:
-  Walker(const Metadata::State& state, const Metadata::Walk& walk) : state_(state), walk_(walk) {}
-
-  void table(unsigned level, std::uint64_t index, const Child& child) const {
-    const NodePointer node = read({crypto::Role::table_node, level, index}, child);
-    for (std::uint64_t i = 0; i < node->stored(); ++i) {
-      const Child next = node->child(i);
-      if (!next.exists()) continue;
-      if (level == 0) {
-        if (walk_.page) walk_.page(PageId((index << state_.table_shape.leaf_bits) + i), next.ref);
-      } else {
-        table(level - 1, (index << state_.table_shape.inner_bits) + i, next);
-      }
-    }
-  }
-
-  void free_map(unsigned level, std::uint64_t index, const Child& child) const {
-    const NodePointer node = read({crypto::Role::free_node, level, index}, child);
-    for (std::uint32_t i = 0; i < node->stored(); ++i) {
-      if (level == 0) {
-        used_slots((index << state_.free_shape.leaf_bits) + std::uint64_t{i} * 64, node->word(i));
-      } else if (const Child next = node->child(i); next.exists()) {
-        free_map(level - 1, (index << state_.free_shape.inner_bits) + i, next);
-      }
-    }
-  }
-
- private:
-  NodePointer read(const NodePlace& place, const Child& child) const {
-    NodePointer node = state_.read_counted(place, child);
-    if (walk_.node) walk_.node(place.role, child.ref.slot);
-    return node;
-  }
-  void used_slots(std::uint64_t first, std::uint64_t word) const {
-    for (; walk_.used_slot && word != 0; word &= word - 1) {
-      walk_.used_slot(SlotId(first + static_cast<unsigned>(std::countr_zero(word))));
-    }
-  }
-
-  const Metadata::State& state_;
-  const Metadata::Walk& walk_;
-};
-
-}  // namespace
-
-void Metadata::walk(const Walk& walk) const {
+void Metadata::walk(const CheckpointWalk& walk) const {
   const State& s = *state_;
   const auto guard = s.gate.shared();
-  const Walker walker(s, walk);
-  if (s.table.levels != 0) walker.table(s.table.levels - 1, 0, s.table.root);
-  if (!s.free_map.levels.empty()) {
-    walker.free_map(s.free_map.level_count() - 1, 0, s.free_map.root());
-  }
+  const CheckpointWalker walker(s.file, s.keys, walk);
+  walker.table(s.table.levels, s.table.root);
+  walker.free_map(s.free_map.level_count(), s.free_map.root());
 }
 
 }  // namespace coffer::pager

@@ -22,6 +22,7 @@
 
 #include "crypto/key_header.hpp"
 #include "crypto/seal.hpp"
+#include "pager/checkpoint_walk.hpp"
 #include "pager/page_file.hpp"
 #include "pager/slot_ledger.hpp"
 #include "pager/superblock.hpp"
@@ -32,9 +33,10 @@ namespace coffer::pager {
 struct CheckpointChanges {
   /// New reference of a page, or nothing when it was freed; each page once.  The slots are held.
   /// They are synced or will be by the caller's PageFile::sync before the superblock is written.
-  std::vector<std::pair<PageId, std::optional<SlotRef>>> pages;
-  std::vector<SlotRun> runs_used;    ///< value chunks now referenced
-  std::vector<SlotRun> runs_unused;  ///< value chunks no longer referenced
+  std::vector<std::pair<PageId, std::optional<SlotRef>>> pages{};
+  std::vector<SlotRun> runs_used{};    ///< value chunks now referenced
+  std::vector<SlotRun> runs_unused{};  ///< value chunks no longer referenced
+  std::uint64_t checkpoint = 0;        ///< its number: the birth of what it changes
 };
 
 /// What `Metadata::prepare` made; goes into the superblock and the ledger.
@@ -102,12 +104,7 @@ class Metadata {
   /// Walks every node (verifying it again from disk), for check: each page with its reference, each
   /// node's slot.  Counts per subtree are compared.  The callbacks must not call this object; an
   /// install() waits.
-  struct Walk {
-    std::function<void(PageId, const SlotRef&)> page;
-    std::function<void(crypto::Role, SlotId)> node;
-    std::function<void(SlotId)> used_slot;  ///< marked in the free map
-  };
-  void walk(const Walk& walk) const;
+  void walk(const CheckpointWalk& walk) const;
 
   /// Opaque (metadata_state.hpp); public only so that this folder's sources can name it.
   struct State;

@@ -72,7 +72,8 @@ void Node::check(const NodePlace& place, std::uint32_t page_bytes) const {
       continue;
     }
     const Child c = child(i);
-    if (c.exists() ? c.count == 0 : c != Child{}) raise_nonsense(place, "empty entry");
+    if (c.exists() ? c.count == 0 : c != Child{} || c.ref.birth != 0)
+      raise_nonsense(place, "empty entry");
     if (c.ref.sealed_bytes > content_bytes(page_bytes) || c.count > below_max) {
       raise_nonsense(place, "entry");
     }

@@ -39,12 +39,13 @@ NodePointer read_node(const PageFile& file, const crypto::KeyRing& keys, const N
 }
 
 NodeWriter::NodeWriter(PageFile& file, const crypto::KeyRing& keys, crypto::NonceRun& nonces,
-                       platform::Entropy& entropy)
+                       platform::Entropy& entropy, std::uint64_t birth)
     : file_(file),
       keys_(keys),
       nonces_(nonces),
       filler_(entropy),
       epoch_(keys.current_epoch()),
+      birth_(birth),
       slots_max_(std::max<std::size_t>(4, kStagingBytes / file.page_bytes())) {
   staging_.resize(slots_max_ * file.page_bytes());
 }
@@ -65,6 +66,7 @@ SlotRef NodeWriter::add(const NodePlace& place, SlotId slot, std::span<const std
   ref.slot = slot;
   ref.sealed_bytes = static_cast<std::uint32_t>(plain.size());
   ref.epoch = epoch_;
+  ref.birth = birth_;
   ref.tag = sealer->seal(ciphertext, plain, place.associated(epoch_), nonce);
   filler_.fill(out.subspan(nonce.size() + plain.size()));
   ++slots_;

@@ -23,8 +23,9 @@ namespace coffer::pager {
 /// Seals nodes into their slots and writes neighbours in one go.
 class NodeWriter {
  public:
+  /// `birth` is the number of the checkpoint that the nodes are made for.
   NodeWriter(PageFile& file, const crypto::KeyRing& keys, crypto::NonceRun& nonces,
-             platform::Entropy& entropy);
+             platform::Entropy& entropy, std::uint64_t birth);
 
   /// Seals `plain` for `slot` and gives its reference.  It reaches the file at the latest with
   /// flush().
@@ -37,6 +38,7 @@ class NodeWriter {
   crypto::NonceRun& nonces_;
   crypto::Filler filler_;
   Epoch epoch_;
+  std::uint64_t birth_;
   std::vector<std::byte> staging_;  ///< ciphertext
   std::size_t slots_max_;
   std::size_t slots_ = 0;

@@ -134,6 +134,20 @@ void PageFile::read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out)
   }
 }
 
+void PageFile::read_slots(SlotRun run, std::span<std::byte> out) const {
+  Expects(out.size() == std::size_t{run.count} * page_bytes_);
+  if (run.count == 1) {
+    crypto::Nonce nonce;
+    read(run.first, nonce, out.subspan(nonce.size()));
+    std::ranges::copy(nonce, out.begin());
+    return;
+  }
+  expect_inside(run.first, run.count);
+  if (file_->read_at(run.first.value * page_bytes_, out) != out.size()) {
+    raise_short(run.first, run.count);
+  }
+}
+
 void PageFile::write(SlotId first, std::span<const std::span<const std::byte>> slots) {
   Expects(slots.size() <= slot_count() && first.value <= slot_count() - slots.size());
   for (const auto& slot : slots) Expects(slot.size() == page_bytes_);

@@ -49,6 +49,8 @@ class PageFile {
   /// Copies the first `nonce + out.size()` bytes of a slot (or run), once.  A slot beyond the end
   /// raises Tampered or Corrupted.  For `out` larger than a page positioned reads are used.
   void read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out) const;
+  /// Copies whole slots as they lie there, once; `out` has room for exactly these.  A run beyond the end as above.
+  void read_slots(SlotRun run, std::span<std::byte> out) const;
   /// Writes consecutive slots that lie in one piece of memory: whole slots.
   void write_run(SlotId first, std::span<const std::byte> whole);
   /// Writes consecutive slots; every piece is a whole slot.

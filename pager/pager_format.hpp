@@ -11,15 +11,19 @@
 //        8      8  count: pages in use, or slots in use, in the whole subtree
 //       16      -  stored entries; those behind them are empty
 //
-//   A reference (28 bytes): also an entry of a page-table leaf
+//   A reference (31 bytes): also an entry of a page-table leaf
 //        0      6  slot
 //        6      2  sealed bytes; 0: empty, and then all is zero
-//        8      4  epoch
-//       12     16  tag
+//        8      2  epoch
+//       10      5  birth: number of the checkpoint that first had it
+//       15     16  tag
 //
-//   A child (36 bytes): an entry of an inner node
-//        0     28  reference
-//       28      8  count of its subtree
+//   A child (39 bytes): an entry of an inner node
+//        0     31  reference
+//       31      8  count of its subtree
+//
+//   A node is born anew whenever anything below it changes: so what a checkpoint has that an earlier one had not
+//   is found by going down where births are later, and nowhere else.
 //
 //   A free-map leaf holds 64-bit words; bit b of word w, counted from the least significant, is
 //   slot leaf * leaf_entries + 64 w + b; set: the checkpoint uses it.
@@ -36,6 +40,7 @@
 
 #include "crypto/seal_format.hpp"
 #include "pager/slot.hpp"
+#include "platform/contracts.hpp"
 
 namespace coffer::pager::format {
 
@@ -44,6 +49,9 @@ inline constexpr std::uint32_t kPageBytesMax = 65536;
 /// Slots and pages are numbered below this.
 inline constexpr unsigned kNumberBits = 48;
 inline constexpr std::uint64_t kNumbersEnd = std::uint64_t{1} << kNumberBits;
+/// Checkpoints, and key epochs that pages can be under, are numbered below these.
+inline constexpr std::uint64_t kCheckpointsEnd = std::uint64_t{1} << 40;
+inline constexpr std::uint32_t kEpochsEnd = std::uint32_t{1} << 16;
 
 inline constexpr std::uint8_t kNodeLayout = 1;
 inline constexpr std::size_t kNodeKindAt = 0;
@@ -58,7 +66,9 @@ inline constexpr std::size_t kSlotBytes = 6;
 inline constexpr std::size_t kRefSlotAt = 0;
 inline constexpr std::size_t kRefSealedAt = kRefSlotAt + kSlotBytes;
 inline constexpr std::size_t kRefEpochAt = kRefSealedAt + sizeof(std::uint16_t);
-inline constexpr std::size_t kRefTagAt = kRefEpochAt + sizeof(std::uint32_t);
+inline constexpr std::size_t kRefBirthAt = kRefEpochAt + sizeof(std::uint16_t);
+inline constexpr std::size_t kBirthBytes = 5;
+inline constexpr std::size_t kRefTagAt = kRefBirthAt + kBirthBytes;
 inline constexpr std::size_t kRefBytes = kRefTagAt + crypto::kTagBytes;
 
 inline constexpr std::size_t kChildRefAt = 0;
@@ -68,8 +78,9 @@ inline constexpr std::size_t kChildBytes = kChildCountAt + sizeof(std::uint64_t)
 inline constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
 
 static_assert(kNodeStoredAt == 4 && kNodeCountAt == 8 && kNodeHeaderBytes == 16);
-static_assert(kRefSealedAt == 6 && kRefEpochAt == 8 && kRefTagAt == 12 && kRefBytes == 28);
-static_assert(kChildCountAt == 28 && kChildBytes == 36);
+static_assert(kRefSealedAt == 6 && kRefEpochAt == 8 && kRefBirthAt == 10);
+static_assert(kRefTagAt == 15 && kRefBytes == 31);
+static_assert(kChildCountAt == 31 && kChildBytes == 39);
 static_assert(content_bytes(kPageBytesMax) <= 0xffff, "a sealed length takes 16 bits");
 static_assert(kSlotBytes * 8 == kNumberBits);
 
@@ -143,22 +154,36 @@ static_assert(table_shape(4096).span_bits(table_shape(4096).levels_max()) < 64);
 using crypto::seal_format::get_little_endian;
 using crypto::seal_format::put_little_endian;
 
-constexpr void put_ref(std::byte* out, const SlotRef& ref) {
-  for (std::size_t i = 0; i < kSlotBytes; ++i) {
-    out[kRefSlotAt + i] = static_cast<std::byte>((ref.slot.value >> (8 * i)) & 0xff);
+namespace detail {
+template <std::size_t Bytes>
+constexpr void put_number(std::byte* out, std::uint64_t number) {
+  for (std::size_t i = 0; i < Bytes; ++i) out[i] = static_cast<std::byte>(number >> (8 * i));
+}
+template <std::size_t Bytes>
+[[nodiscard]] constexpr std::uint64_t get_number(const std::byte* in) {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < Bytes; ++i) {
+    number |= std::to_integer<std::uint64_t>(in[i]) << (8 * i);
   }
+  return number;
+}
+}  // namespace detail
+
+constexpr void put_ref(std::byte* out, const SlotRef& ref) {
+  Expects(ref.birth < kCheckpointsEnd && ref.epoch.value < kEpochsEnd);
+  detail::put_number<kSlotBytes>(out + kRefSlotAt, ref.slot.value);
   put_little_endian(out + kRefSealedAt, static_cast<std::uint16_t>(ref.sealed_bytes));
-  put_little_endian(out + kRefEpochAt, ref.epoch.value);
+  put_little_endian(out + kRefEpochAt, static_cast<std::uint16_t>(ref.epoch.value));
+  detail::put_number<kBirthBytes>(out + kRefBirthAt, ref.birth);
   for (std::size_t i = 0; i < crypto::kTagBytes; ++i) out[kRefTagAt + i] = ref.tag[i];
 }
 
 [[nodiscard]] constexpr SlotRef get_ref(const std::byte* in) {
   SlotRef ref;
-  for (std::size_t i = 0; i < kSlotBytes; ++i) {
-    ref.slot.value |= std::to_integer<std::uint64_t>(in[kRefSlotAt + i]) << (8 * i);
-  }
+  ref.slot.value = detail::get_number<kSlotBytes>(in + kRefSlotAt);
   ref.sealed_bytes = get_little_endian<std::uint16_t>(in + kRefSealedAt);
-  ref.epoch = Epoch(get_little_endian<std::uint32_t>(in + kRefEpochAt));
+  ref.epoch = Epoch(get_little_endian<std::uint16_t>(in + kRefEpochAt));
+  ref.birth = detail::get_number<kBirthBytes>(in + kRefBirthAt);
   for (std::size_t i = 0; i < crypto::kTagBytes; ++i) ref.tag[i] = in[kRefTagAt + i];
   return ref;
 }

@@ -34,7 +34,13 @@ struct SlotRef {
   std::uint32_t sealed_bytes = 0;  ///< 1 to content_bytes; 0 marks an empty table entry
   Epoch epoch{};
   crypto::Tag tag{};
-  friend bool operator==(const SlotRef&, const SlotRef&) = default;
+  /// Number of the checkpoint that first had it; of a node: that last changed anything below it.  0 outside of
+  /// the page table and the free map.  It opens nothing, and two references that differ only in it are the same.
+  std::uint64_t birth = 0;
+  friend bool operator==(const SlotRef& a, const SlotRef& b) {
+    return a.slot == b.slot && a.sealed_bytes == b.sealed_bytes && a.epoch == b.epoch &&
+           a.tag == b.tag;
+  }
 };
 
 struct SlotRun {

@@ -20,13 +20,7 @@ class SlotBlock {
 
   /// THE predicate (slot_ledger.hpp): a set bit is a slot that must not be written.  Slots that the
   /// file does not have count as busy.
-  [[nodiscard]] std::uint64_t busy_word(std::uint32_t w) const {
-    std::uint64_t busy = used_[w] | ~existing_word(w);
-    for (const auto& plane : held_) {
-      if (plane) busy |= plane->bits[w];
-    }
-    return busy;
-  }
+  [[nodiscard]] std::uint64_t busy_word(std::uint32_t w) const { return word(w).busy; }
 
   [[nodiscard]] std::uint64_t used_word(std::uint32_t w) const { return used_[w]; }
   [[nodiscard]] std::uint64_t held_word(std::uint32_t w, Hold hold) const {
@@ -35,6 +29,8 @@ class SlotBlock {
   }
   [[nodiscard]] std::uint32_t free() const { return free_; }
   [[nodiscard]] std::uint32_t used() const { return used_count_; }
+  /// Slots that only Hold::backup keeps.
+  [[nodiscard]] std::uint32_t pinned() const { return pinned_; }
   [[nodiscard]] std::uint32_t size() const { return size_; }
 
   /// How many of the slots the file has; those cut off must be free.
@@ -52,20 +48,20 @@ class SlotBlock {
     if (!plane) plane = std::make_unique<Plane>();
   }
   void hold_word(std::uint32_t w, std::uint64_t mask, Hold hold) {
-    const std::uint64_t before = busy_word(w);
+    const Word before = word(w);
     Plane& plane = *held_[index(hold)];
     plane.count += static_cast<std::uint32_t>(std::popcount(mask & ~plane.bits[w]));
     plane.bits[w] |= mask;
-    recount(before, busy_word(w));
+    recount(before, word(w));
   }
   void release_word(std::uint32_t w, std::uint64_t mask, Hold hold) {
     auto& plane = held_[index(hold)];
     if (!plane) return;
-    const std::uint64_t before = busy_word(w);
+    const Word before = word(w);
     plane->count -= static_cast<std::uint32_t>(std::popcount(mask & plane->bits[w]));
     plane->bits[w] &= ~mask;
     if (plane->count == 0) plane.reset();
-    recount(before, busy_word(w));
+    recount(before, word(w));
   }
   void use_word(std::uint32_t w, std::uint64_t mask) { set_used(w, used_[w] | mask); }
   void unuse_word(std::uint32_t w, std::uint64_t mask) { set_used(w, used_[w] & ~mask); }
@@ -84,22 +80,40 @@ class SlotBlock {
     return size_ <= w * 64 ? 0 : (std::uint64_t{1} << (size_ - w * 64)) - 1;
   }
   void set_used(std::uint32_t w, std::uint64_t bits) {
-    const std::uint64_t before = busy_word(w);
+    const Word before = word(w);
     used_count_ -= static_cast<std::uint32_t>(std::popcount(used_[w]));
     used_count_ += static_cast<std::uint32_t>(std::popcount(bits));
     used_[w] = bits;
-    recount(before, busy_word(w));
+    recount(before, word(w));
   }
-  void recount(std::uint64_t busy_before, std::uint64_t busy_after) {
-    free_ += static_cast<std::uint32_t>(std::popcount(busy_before));
-    free_ -= static_cast<std::uint32_t>(std::popcount(busy_after));
+  /// What is counted of a word.
+  struct Word {
+    std::uint64_t busy = 0;
+    std::uint64_t pinned = 0;
+  };
+  [[nodiscard]] Word word(std::uint32_t w) const {
+    Word word{used_[w] | ~existing_word(w), 0};
+    for (const auto& plane : held_) {
+      if (!plane) continue;
+      if (&plane == &held_[index(Hold::backup)]) word.pinned = plane->bits[w] & ~word.busy;
+      word.busy |= plane->bits[w];
+    }
+    return word;
+  }
+  void recount(const Word& before, const Word& after) {
+    free_ += static_cast<std::uint32_t>(std::popcount(before.busy));
+    free_ -= static_cast<std::uint32_t>(std::popcount(after.busy));
+    pinned_ += static_cast<std::uint32_t>(std::popcount(after.pinned));
+    pinned_ -= static_cast<std::uint32_t>(std::popcount(before.pinned));
   }
 
   Words used_{};
-  std::array<std::unique_ptr<Plane>, 4> held_;
+  std::array<std::unique_ptr<Plane>, 5>
+      held_;  ///< Hold::backup last: what is only pinned is told by it
   std::uint32_t size_ = 0;
   std::uint32_t free_ = 0;
   std::uint32_t used_count_ = 0;
+  std::uint32_t pinned_ = 0;
 };
 
 }  // namespace coffer::pager

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <coffer/error.hpp>
 #include <mutex>
 #include <optional>
@@ -37,6 +38,8 @@ struct SlotLedger::State {
   std::uint64_t slots = 0;
   std::uint64_t free = 0;
   std::uint64_t used = 0;
+  std::uint64_t pinned = 0;  ///< only pinned
+  std::vector<const SlotPin*> pins;
   std::uint64_t reserved = 0;     ///< as asked for
   std::uint64_t reserved_at = 0;  ///< slots of the file at that time
   std::uint64_t next_single = 0;  ///< where the next search begins
@@ -57,11 +60,14 @@ struct SlotLedger::State {
       SlotBlock& block = *blocks[at / SlotBlock::kSlots];
       const std::uint32_t free_before = block.free();
       const std::uint32_t used_before = block.used();
+      const std::uint32_t pinned_before = block.pinned();
       change(block, static_cast<std::uint32_t>(at % SlotBlock::kSlots / 64), mask);
       free += block.free();
       free -= free_before;
       used += block.used();
       used -= used_before;
+      pinned += block.pinned();
+      pinned -= pinned_before;
       at += n;
     }
   }
@@ -439,6 +445,56 @@ void SlotLedger::copy_in_checkpoint(SlotId first, std::span<std::uint64_t> words
   }
 }
 
+// --- Pins
+// --------------------------------------------------------------------------------------------
+
+std::unique_ptr<SlotPin> SlotLedger::pin() {
+  std::unique_ptr<SlotPin> pin(new SlotPin(*this));
+  const std::lock_guard guard(state_->mutex);
+  State& s = *state_;
+  pin->words_.reserve(s.blocks.size() * SlotBlock::kWords);
+  s.pins.reserve(s.pins.size() + 1);
+  for (const auto& block : s.blocks) block->prepare(Hold::backup);
+  // From here on nothing fails.
+  for (std::uint64_t b = 0; b < s.blocks.size(); ++b) {
+    for (std::uint32_t w = 0; w < SlotBlock::kWords; ++w) {
+      const std::uint64_t used = s.blocks[b]->used_word(w);
+      pin->words_.push_back(used);
+      pin->count_ += static_cast<unsigned>(std::popcount(used));
+      // Used slots are busy already: nothing that is counted changes.
+      s.blocks[b]->hold_word(w, used, Hold::backup);
+    }
+  }
+  s.pins.push_back(pin.get());
+  return pin;
+}
+
+void SlotLedger::unpin(const SlotPin& pin) noexcept {
+  const std::lock_guard guard(state_->mutex);
+  State& s = *state_;
+  if (std::erase(s.pins, &pin) == 0) return;
+  for (std::uint64_t i = 0; i < pin.words_.size(); ++i) {
+    std::uint64_t mask = pin.words_[i];
+    for (const SlotPin* other : s.pins) {
+      if (i < other->words_.size()) mask &= ~other->words_[i];
+    }
+    if (mask == 0) continue;
+    // By whole words: a pin has no slot that the file has lost (busy slots are not cut off).
+    SlotBlock& block = *s.blocks[i / SlotBlock::kWords];
+    const auto word = static_cast<std::uint32_t>(i % SlotBlock::kWords);
+    const std::uint32_t free_before = block.free();
+    const std::uint32_t pinned_before = block.pinned();
+    block.release_word(word, mask, Hold::backup);
+    s.free += block.free() - free_before;
+    s.freed_since += block.free() - free_before;
+    s.pinned -= pinned_before - block.pinned();
+  }
+}
+
+SlotPin::~SlotPin() {
+  ledger_.unpin(*this);
+}
+
 void SlotLedger::reserve(std::uint64_t slots) {
   const std::lock_guard guard(state_->mutex);
   State& s = *state_;
@@ -463,7 +519,11 @@ std::uint64_t SlotLedger::used_slots() const {
 }
 std::uint64_t SlotLedger::held_slots() const {
   const std::lock_guard guard(state_->mutex);
-  return state_->slots - state_->free - state_->used;
+  return state_->slots - state_->free - state_->used - state_->pinned;
+}
+std::uint64_t SlotLedger::pinned_slots() const {
+  const std::lock_guard guard(state_->mutex);
+  return state_->pinned;
 }
 std::uint64_t SlotLedger::free_tail() const {
   const std::lock_guard guard(state_->mutex);

@@ -18,6 +18,7 @@
 //   Hold::checkpoint   on everything that the checkpoint in progress will name, whoever wrote it: a version
 //                      may be given up before the checkpoint that took it over is in force.
 //                      Metadata::prepare sees to it; install_checkpoint takes it off again.
+//   Hold::backup       put on and taken off by SlotPin only, on all that a checkpoint uses.
 //   A hold is put on before the one that it takes over from is taken off.
 //
 // Invariants
@@ -48,6 +49,30 @@ enum class Hold : std::uint8_t {
   journal = 2,      ///< named by a journal record that a recovery would replay
   checkpoint = 4,   ///< written by the checkpoint in progress
   transaction = 8,  ///< written by the open write transaction
+  backup = 16,      ///< of a checkpoint that a backup is being made of (SlotPin)
+};
+
+class SlotLedger;
+
+/// Keeps all slots of one checkpoint from being written while it lives, whatever is checkpointed meanwhile.
+/// Must not outlive the ledger.
+class SlotPin {
+ public:
+  ~SlotPin();
+  SlotPin(const SlotPin&) = delete;
+  SlotPin& operator=(const SlotPin&) = delete;
+  /// One past the last slot, a multiple of 64.
+  [[nodiscard]] std::uint64_t slots_end() const { return words_.size() * 64; }
+  /// Bit b of word w: slot 64 w + b is used by that checkpoint.
+  [[nodiscard]] std::span<const std::uint64_t> words() const { return words_; }
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  friend class SlotLedger;
+  explicit SlotPin(SlotLedger& ledger) : ledger_(ledger) {}
+  SlotLedger& ledger_;
+  std::vector<std::uint64_t> words_;
+  std::uint64_t count_ = 0;
 };
 
 /// Knows of every slot whether it may be written.  Thread-safe.
@@ -99,15 +124,24 @@ class SlotLedger {
   /// made counts in what that one has yet to allocate.
   void reserve(std::uint64_t slots);
 
+  /// Pins what the checkpoint in force uses.  The caller sees to it that none takes force meanwhile.
+  [[nodiscard]] std::unique_ptr<SlotPin> pin();
+
   [[nodiscard]] std::uint64_t free_slots() const;
   [[nodiscard]] std::uint64_t used_slots() const;  ///< by the checkpoint in force
-  [[nodiscard]] std::uint64_t held_slots() const;  ///< neither free nor used by the checkpoint
+  /// Neither free nor used by the checkpoint in force, nor only pinned.
+  [[nodiscard]] std::uint64_t held_slots() const;
+  /// Kept by nothing but pins.
+  [[nodiscard]] std::uint64_t pinned_slots() const;
   /// Slots at the end of the file that are reusable: what close may cut off.
   [[nodiscard]] std::uint64_t free_tail() const;
   /// Cuts the free tail off the file, keeping the reserve.
   void shrink_file();
 
  private:
+  friend class SlotPin;
+  void unpin(const SlotPin& pin) noexcept;
+
   struct State;
   std::unique_ptr<State> state_;
 };

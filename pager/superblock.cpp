@@ -66,6 +66,8 @@ const char* nonsense(const Superblock& s) {
   if (s.catalog_root.value >= s.next_page.value) return "root of the catalog";
   if (s.journal_position.value % kJournalGrid != 0) return "position in the journal";
   if (s.openings.size() > kOpeningsMax) return "number of openings";
+  if (s.marks.size() > kMarksMax) return "number of marks";
+  if (s.checkpoint >= format::kCheckpointsEnd) return "checkpoint number";
   return nullptr;
 }
 
@@ -105,6 +107,13 @@ void encode(const Superblock& s, Plain& out) {
     put_bytes(at, opening.generation);
     put_little_endian(at + opening.generation.size(), opening.first_commit.value);
     at += kOpeningBytes;
+  }
+  put_little_endian(p + kMarksCountAt, static_cast<std::uint32_t>(s.marks.size()));
+  at = p + kMarksAt;
+  for (const auto& mark : s.marks) {
+    put_little_endian(at, mark.checkpoint);
+    put_bytes(at + sizeof mark.checkpoint, mark.identity);
+    at += kMarkBytes;
   }
 }
 
@@ -150,7 +159,17 @@ Superblock decode(const Plain& in) {
         CommitNumber(get_little_endian<std::uint64_t>(at + opening.generation.size()));
     at += kOpeningBytes;
   }
-  const char* wrong = openings > kOpeningsMax ? "number of openings" : nonsense(s);
+  const auto marks = get_little_endian<std::uint32_t>(p + kMarksCountAt);
+  s.marks.resize(std::min<std::size_t>(marks, kMarksMax));
+  at = p + kMarksAt;
+  for (auto& mark : s.marks) {
+    mark.checkpoint = get_little_endian<std::uint64_t>(at);
+    get_bytes(at + sizeof mark.checkpoint, mark.identity);
+    at += kMarkBytes;
+  }
+  const char* wrong = openings > kOpeningsMax ? "number of openings"
+                      : marks > kMarksMax     ? "number of marks"
+                                              : nonsense(s);
   if (wrong != nullptr) {
     throw Corrupted(fmt::format(
         "the superblock verifies but its {} cannot be; restore the store from a backup", wrong));
@@ -186,7 +205,17 @@ std::optional<Superblock> read_copy(const platform::File& file, std::size_t copy
   return layout::decode(*bytes);
 }
 
+bool differ(const Superblock& a, const Superblock& b) {
+  return a != b || identity_of(a) != identity_of(b);
+}
+
 }  // namespace
+
+crypto::Hash identity_of(const Superblock& superblock) {
+  const auto bytes = std::make_unique<layout::Plain>();
+  layout::encode(superblock, *bytes);
+  return crypto::hash({}, {std::span(*bytes).first(layout::kOpeningsCountAt)});
+}
 
 FoundSuperblock read_superblock(const platform::File& file, const crypto::KeyRing& keys) {
   const std::uint64_t size = file.size();
@@ -202,7 +231,7 @@ FoundSuperblock read_superblock(const platform::File& file, const crypto::KeyRin
   if (!first && !second) {
     raise_damaged(keys.suite(), fmt::format("neither copy in '{}' verifies", file.path().string()));
   }
-  if (first && second && first->checkpoint == second->checkpoint && *first != *second) {
+  if (first && second && first->checkpoint == second->checkpoint && differ(*first, *second)) {
     raise_damaged(keys.suite(),
                   fmt::format("the copies in '{}' verify as checkpoint {} both, and differ",
                               file.path().string(), first->checkpoint));

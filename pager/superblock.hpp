@@ -34,6 +34,14 @@ struct Opening {
 };
 inline constexpr std::size_t kOpeningsMax = 512;
 
+/// A checkpoint that a backup was made of; what changed since can be told from births as long as it is listed.
+struct Mark {
+  std::uint64_t checkpoint = 0;
+  crypto::Hash identity{};
+  friend bool operator==(const Mark&, const Mark&) = default;
+};
+inline constexpr std::size_t kMarksMax = 64;
+
 /// The root of everything but the keys.  Two copies of kSuperblockBytes each in the file
 /// `superblock`, each [nonce 24][ciphertext][tag 16], the copy's index in the additional data.
 struct Superblock {
@@ -61,10 +69,15 @@ struct Superblock {
   crypto::Hash openings_before{};
   CommitNumber openings_before_end{};  ///< first commit not covered by `openings_before`
   std::vector<Opening> openings;
+  std::vector<Mark> marks;  ///< oldest first
   friend bool operator==(const Superblock&, const Superblock&) = default;
 };
 
 inline constexpr std::uint64_t kSuperblockBytes = 16384;
+
+/// Tells a checkpoint from every other one, of this store and of its copies: a hash over all that it refers to.
+/// Openings and marks are not part of it.
+[[nodiscard]] crypto::Hash identity_of(const Superblock& superblock);
 
 struct FoundSuperblock {
   /// What the other copy is beside the one that was taken.

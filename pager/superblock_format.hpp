@@ -13,11 +13,10 @@
 //       24     16  instance id
 //       40      8  checkpoint number
 //       48      8  last commit contained
-//       56     28  page table: root (0: empty)
-//       84     28  free map: root (0: empty)
-//      112      1  page table: levels
-//      113      1  free map: levels
-//      114      6  zero
+//       56     31  page table: root (0: empty)
+//       87     31  free map: root (0: empty)
+//      118      1  page table: levels
+//      119      1  free map: levels
 //      120      8  slots that the free map covers
 //      128      8  logical pages in use
 //      136     24  zero
@@ -34,7 +33,13 @@
 //      304      4  openings that follow: 0 to 512
 //      308      4  zero
 //      312   24 n  openings: generation 16, first commit 8
+//        -      -  zero up to 12,600
+//    12600      4  marks that follow: 0 to 64
+//    12604      4  zero
+//    12608   40 m  marks: checkpoint number 8, its identity 32
 //        -      -  zero up to 16,344
+//
+// The identity of a checkpoint is BLAKE2b-256 without a key of bytes [0, 304).
 #pragma once
 
 #include <array>
@@ -64,7 +69,7 @@ inline constexpr std::size_t kTableRootAt = kCommitAt + 8;
 inline constexpr std::size_t kFreeRootAt = kTableRootAt + format::kRefBytes;
 inline constexpr std::size_t kTableLevelsAt = kFreeRootAt + format::kRefBytes;
 inline constexpr std::size_t kFreeLevelsAt = kTableLevelsAt + 1;
-inline constexpr std::size_t kSlotCountAt = kFreeLevelsAt + 1 + 6;
+inline constexpr std::size_t kSlotCountAt = kFreeLevelsAt + 1;
 inline constexpr std::size_t kPageCountAt = kSlotCountAt + 8;
 inline constexpr std::size_t kNextPageAt = kPageCountAt + 8 + 24;
 inline constexpr std::size_t kCatalogRootAt = kNextPageAt + 8;
@@ -79,13 +84,17 @@ inline constexpr std::size_t kOpeningsBeforeEndAt = kOpeningsBeforeAt + crypto::
 inline constexpr std::size_t kOpeningsCountAt = kOpeningsBeforeEndAt + 8;
 inline constexpr std::size_t kOpeningsAt = kOpeningsCountAt + 4 + 4;
 inline constexpr std::size_t kOpeningBytes = 16 + 8;
+inline constexpr std::size_t kMarksCountAt = kOpeningsAt + kOpeningsMax * kOpeningBytes;
+inline constexpr std::size_t kMarksAt = kMarksCountAt + 4 + 4;
+inline constexpr std::size_t kMarkBytes = 8 + crypto::kHashBytes;
 
 static_assert(kPlainBytes == 16344);
-static_assert(kInstanceAt == 24 && kTableRootAt == 56 && kFreeRootAt == 84);
-static_assert(kTableLevelsAt == 112 && kSlotCountAt == 120 && kNextPageAt == 160);
+static_assert(kInstanceAt == 24 && kTableRootAt == 56 && kFreeRootAt == 87);
+static_assert(kTableLevelsAt == 118 && kSlotCountAt == 120 && kNextPageAt == 160);
 static_assert(kJournalPositionAt == 184 && kJournalDurableUptoAt == 224);
 static_assert(kKeyHeaderHashAt == 232 && kOpeningsBeforeEndAt == 296 && kOpeningsAt == 312);
-static_assert(kOpeningsAt + kOpeningsMax * kOpeningBytes <= kPlainBytes);
+static_assert(kOpeningsCountAt == 304 && kMarksCountAt == 12600 && kMarksAt == 12608);
+static_assert(kMarksAt + kMarksMax * kMarkBytes <= kPlainBytes);
 
 using Plain = std::array<std::byte, kPlainBytes>;
 

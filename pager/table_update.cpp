@@ -138,7 +138,10 @@ std::vector<Child> TableUpdate::children(unsigned level, const Dirty& dirty) con
   for (std::size_t i = dirty.first_change; i < dirty.first_change + dirty.changes; ++i) {
     if (level == 0) {
       const auto& [page, ref] = changes_[i];
-      all[page.value & mask] = ref ? Child{*ref, 1} : Child{};
+      Child& entry = all[page.value & mask];
+      if (ref.value_or(SlotRef{}) == entry.ref) continue;
+      entry = ref ? Child{*ref, 1} : Child{};
+      if (ref) entry.ref.birth = birth_;
     } else {
       const Dirty& child = levels_[level - 1][i];
       all[child.index & mask] = {child.ref, child.count};

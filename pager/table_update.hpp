@@ -45,11 +45,14 @@ class TableUpdate {
  public:
   using PageChange = std::pair<PageId, std::optional<SlotRef>>;
 
-  TableUpdate(const TableReader& reader, const TableRoot& before, std::uint32_t page_bytes)
+  /// `birth` is the number of the checkpoint that the update is for.
+  TableUpdate(const TableReader& reader, const TableRoot& before, std::uint32_t page_bytes,
+              std::uint64_t birth)
       : reader_(reader),
         before_(before),
         after_(before),
         page_bytes_(page_bytes),
+        birth_(birth),
         shape_(format::table_shape(page_bytes)) {}
 
   void plan(std::span<const PageChange> changes);
@@ -86,6 +89,7 @@ class TableUpdate {
   const TableRoot before_;
   TableRoot after_;
   std::uint32_t page_bytes_;
+  std::uint64_t birth_;
   format::Shape shape_;
   std::vector<PageChange> changes_;         ///< ascending
   std::vector<std::vector<Dirty>> levels_;  ///< ascending

@@ -58,6 +58,7 @@ std::string statistics_as_text(const Statistics& s, const Anchor& anchor) {
   add("page file", human_size(s.page_file_bytes));
   add("free slots", s.free_slots);
   add("held slots", s.held_slots);
+  add("pinned slots", s.pinned_slots);
   add("journal to replay", human_size(s.journal_bytes));
   add("journal files", human_size(s.journal_file_bytes));
   add("last commit", s.last_commit);
@@ -89,6 +90,7 @@ std::string statistics_as_json(const Statistics& s, const Anchor& anchor) {
                   {"page_file_bytes", s.page_file_bytes},
                   {"free_slots", s.free_slots},
                   {"held_slots", s.held_slots},
+                  {"pinned_slots", s.pinned_slots},
                   {"journal_bytes", s.journal_bytes},
                   {"journal_file_bytes", s.journal_file_bytes},
                   {"write_buffer_bytes", s.write_buffer_bytes},

@@ -102,6 +102,7 @@ class CheckpointHolds {
 
 pager::CheckpointChanges collect(Core& core, const Frozen& frozen, CheckpointHolds& holds) {
   pager::CheckpointChanges changes;
+  changes.checkpoint = core.superblock.checkpoint + 1;
   std::vector<Overlay::Pending> in_memory;
   {
     // A commit published between finding a version in its slot and holding that slot could drop it.
@@ -134,7 +135,7 @@ pager::CheckpointChanges collect(Core& core, const Frozen& frozen, CheckpointHol
 }
 
 pager::Superblock next_superblock(Core& core, const Frozen& frozen,
-                                  const pager::CheckpointRoots& roots, bool new_generation) {
+                                  const pager::CheckpointRoots& roots, const CheckpointWish& wish) {
   pager::Superblock next = core.superblock;
   if (frozen.commit > core.superblock.commit) {
     note_opening(next, *core.keys, core.generation, core.superblock.commit.next());
@@ -150,7 +151,11 @@ pager::Superblock next_superblock(Core& core, const Frozen& frozen,
   next.journal_durable_upto = Lsn{std::max(core.durable_position.load(std::memory_order_acquire),
                                            frozen.journal_end.position.value)};
   next.journal_generation = core.generation;
-  if (new_generation) core.platform.entropy().fill(next.journal_generation);
+  if (wish.new_generation) core.platform.entropy().fill(next.journal_generation);
+  if (wish.mark) {
+    if (next.marks.size() == pager::kMarksMax) next.marks.erase(next.marks.begin());
+    next.marks.push_back({next.checkpoint, pager::identity_of(next)});
+  }
   return next;
 }
 
@@ -215,12 +220,16 @@ bool checkpoint_due(const Core& core) {
          core.ledger->held_slots() > core.ledger->used_slots() / 2 + 16384;
 }
 
-bool make_checkpoint(Core& core, bool new_generation) {
+bool make_checkpoint(Core& core, const CheckpointWish& wish) {
   const std::scoped_lock lock(core.checkpoint_mutex);
+  return make_checkpoint_locked(core, wish);
+}
+
+bool make_checkpoint_locked(Core& core, const CheckpointWish& wish) {
   core.check_not_poisoned();
   FrozenVersions versions(core);
   const Frozen frozen = freeze(core, versions);
-  if (frozen.commit == core.superblock.commit && !new_generation) return false;
+  if (frozen.commit == core.superblock.commit && !wish.new_generation && !wish.mark) return false;
   core.wait_durable(frozen.commit);
 
   crypto::NonceRun nonces(core.platform.entropy());
@@ -238,7 +247,7 @@ bool make_checkpoint(Core& core, bool new_generation) {
       core.poison(e.what());
       throw;
     }
-    next = next_superblock(core, frozen, roots, new_generation);
+    next = next_superblock(core, frozen, roots, wish);
     horizon = core.snapshots.horizon(core.reach());
     write_both_copies(core, next, nonces);
   } catch (...) {

@@ -18,9 +18,16 @@
 
 namespace coffer::txn {
 
-/// Makes a checkpoint of everything committed; returns false when there was nothing to do.  With
-/// `new_generation` it is made in any case, and names a fresh journal generation (recovery, first write).
-bool make_checkpoint(Core& core, bool new_generation = false);
+/// Why a checkpoint is made also when there is nothing to do.
+struct CheckpointWish {
+  bool new_generation = false;  ///< it names a fresh journal generation (recovery, first write)
+  bool mark = false;            ///< it lists itself: a backup is going to be made of it
+};
+
+/// Makes a checkpoint of everything committed; returns false when there was nothing to do.
+bool make_checkpoint(Core& core, const CheckpointWish& wish = {});
+/// The same for whoever has checkpoint_mutex.
+bool make_checkpoint_locked(Core& core, const CheckpointWish& wish);
 
 /// True when size, memory or held slots ask for a checkpoint.
 [[nodiscard]] bool checkpoint_due(const Core& core);

@@ -146,7 +146,7 @@ void Engine::recover_journal() {
 /// A checkpoint that names a fresh generation, and a writer that continues there.
 void Engine::start_journal(const journal::JournalEnd& end) {
   Core& core = *core_;
-  make_checkpoint(core, true);
+  make_checkpoint(core, {.new_generation = true});
   const std::scoped_lock lock(core.checkpoint_mutex, core.publish_mutex);
   core.journal = std::make_unique<journal::JournalWriter>(
       core.journal_files(), core.keys->journal(), core.platform.entropy(), core.generation,
@@ -278,6 +278,20 @@ std::vector<std::byte> Engine::key_header_copy() const {
                                    core.files.keys().string()));
 }
 
+std::unique_ptr<StoreImage> Engine::image() {
+  Core& core = *core_;
+  core.check_alive();
+  if (closed_) throw InvalidArgument("the store is closed");
+  if (core.options.read_only) {
+    throw InvalidArgument(
+        "the store was opened read-only; open it for writing: a snapshot begins with a checkpoint");
+  }
+  // No checkpoint takes force between the one that is marked and its pinning.
+  const std::scoped_lock lock(core.checkpoint_mutex);
+  make_checkpoint_locked(core, {.mark = true});
+  return std::make_unique<StoreImage>(core, key_header_copy());
+}
+
 Anchor Engine::anchor() const {
   Core& core = *core_;
   core.check_alive();
@@ -314,6 +328,7 @@ Statistics Engine::statistics() const {
   s.page_file_bytes = core.page_file->slot_count() * core.page_bytes;
   s.free_slots = core.ledger->free_slots();
   s.held_slots = core.ledger->held_slots();
+  s.pinned_slots = core.ledger->pinned_slots();
   s.journal_bytes = core.journal_bytes_since_checkpoint();
   s.write_buffer_bytes = core.overlay->buffered_bytes();
   s.table_cache_bytes = core.metadata->cache_bytes();

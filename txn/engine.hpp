@@ -13,6 +13,7 @@
 #include "platform/platform.hpp"
 #include "txn/pages.hpp"
 #include "txn/read_view.hpp"
+#include "txn/store_image.hpp"
 #include "txn/write_view.hpp"
 
 namespace coffer::txn {
@@ -44,6 +45,9 @@ class Engine {
 
   void sync();
   void checkpoint();
+  /// Makes a checkpoint, lists it in the superblock as one that was backed up, and keeps it as it is while the
+  /// result lives (not longer than the engine).  InvalidArgument when the store is read-only.
+  [[nodiscard]] std::unique_ptr<StoreImage> image();
   [[nodiscard]] Anchor anchor() const;
   [[nodiscard]] Statistics statistics() const;
   void close();

@@ -37,26 +37,40 @@ SharedFrame open_shared(Core& core, PageId page, const PageVersion& version, Cla
   return core.frames->share(frame, page, version.ref.tag, header.level > 0);
 }
 
-void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
-                std::span<std::byte> out) {
-  Expects(out.size() == ref.sealed_bytes);
-  const crypto::Sealer* sealer = core.keys->pages(ref.epoch.value);
-  if (sealer == nullptr || ref.sealed_bytes == 0 ||
-      ref.sealed_bytes > pager::chunk_bytes(core.page_bytes)) {
-    pager::raise_damaged(
-        core.keys->suite(),
-        fmt::format("the reference to chunk {} of value {} cannot be", index, value_id));
+void expect_sensible(const Core& core, std::uint64_t value_id, std::uint64_t index,
+                     const ChunkRef& ref) {
+  if (core.keys->pages(ref.epoch.value) != nullptr && ref.sealed_bytes != 0 &&
+      ref.sealed_bytes <= pager::chunk_bytes(core.page_bytes)) {
+    return;
   }
-  crypto::Nonce nonce;
-  core.page_file->read(ref.first_slot, nonce, out);
-  if (!sealer->open(
-          out, out, ref.tag,
-          {.role = crypto::Role::value_chunk, .epoch = ref.epoch.value, .a = value_id, .b = index},
-          nonce)) {
+  pager::raise_damaged(
+      core.keys->suite(),
+      fmt::format("the reference to chunk {} of value {} cannot be", index, value_id));
+}
+
+void verify_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index,
+                  const ChunkRef& ref, const crypto::Nonce& nonce,
+                  std::span<const std::byte> ciphertext, std::span<std::byte> out) {
+  if (!core.keys->pages(ref.epoch.value)
+           ->open(out, ciphertext, ref.tag,
+                  {.role = crypto::Role::value_chunk,
+                   .epoch = ref.epoch.value,
+                   .a = value_id,
+                   .b = index},
+                  nonce)) {
     core.page_file->raise_unverified(
         fmt::format("chunk {} of value {} in slot {} of {} does not verify", index, value_id,
                     ref.first_slot.value, core.files.pages().string()));
   }
+}
+
+void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
+                std::span<std::byte> out) {
+  Expects(out.size() == ref.sealed_bytes);
+  expect_sensible(core, value_id, index, ref);
+  crypto::Nonce nonce;
+  core.page_file->read(ref.first_slot, nonce, out);
+  verify_chunk(core, value_id, index, ref, nonce, out, out);
 }
 
 ReadView::ReadView(Core& core, bool latest) : core_(core) {

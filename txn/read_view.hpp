@@ -48,6 +48,13 @@ void open_private(Core& core, PageId page, const PageVersion& version, pager::Fr
 /// Opens a chunk of a large value; the same for readers and writers.
 void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
                 std::span<std::byte> out);
+/// Opens a private copy of a chunk's ciphertext, which may be `out` itself.
+void verify_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index,
+                  const ChunkRef& ref, const crypto::Nonce& nonce,
+                  std::span<const std::byte> ciphertext, std::span<std::byte> out);
+/// Raises unless a chunk's reference can be: to be asked before its length is used.
+void expect_sensible(const Core& core, std::uint64_t value_id, std::uint64_t index,
+                     const ChunkRef& ref);
 /// The slots that a chunk takes.
 [[nodiscard]] inline pager::SlotRun run_of(const ChunkRef& ref, std::uint32_t page_bytes) {
   return {ref.first_slot, pager::slots_for(page_bytes, ref.sealed_bytes)};

@@ -114,6 +114,9 @@ class Replayer final : public journal::RecordVisitor {
         record.sealed_bytes > core_.content_bytes) {
       impossible(record.page, "a reference of an impossible length");
     }
+    if (core_.keys->pages(record.epoch.value) == nullptr) {
+      impossible(record.page, "a reference under a key epoch that the store does not have");
+    }
     PageVersion version;
     version.ref = {.slot = record.slot,
                    .sealed_bytes = record.sealed_bytes,

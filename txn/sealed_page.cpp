@@ -80,34 +80,52 @@ PageVersion PageSealer::seal(PageId page, std::span<std::byte> frame, CommitNumb
   return result;
 }
 
-void PageSealer::open(PageId page, const PageVersion& version, std::span<std::byte> frame) const {
-  const std::size_t used = version.ref.sealed_bytes;
-  const crypto::Sealer* sealer = keys_->pages(version.ref.epoch.value);
-  if (sealer == nullptr || used < kPageHeaderBytes || used > content_bytes_) {
+const crypto::Sealer& PageSealer::sealer_for(PageId page, const pager::SlotRef& ref) const {
+  const crypto::Sealer* sealer = keys_->pages(ref.epoch.value);
+  if (sealer == nullptr || ref.sealed_bytes < kPageHeaderBytes ||
+      ref.sealed_bytes > content_bytes_) {
     pager::raise_damaged(keys_->suite(),
                          fmt::format("the reference to page {} cannot be (epoch {}, {} bytes)",
-                                     page.value, version.ref.epoch.value, used));
+                                     page.value, ref.epoch.value, ref.sealed_bytes));
   }
-  const auto body = frame.first(used);
-  crypto::Nonce nonce;
-  if (version.buffer) {
-    nonce = version.buffer->nonce;
-    std::memcpy(body.data(), version.buffer->ciphertext().data(), used);
-  } else {
-    file_->read(version.ref.slot, nonce, body);
-  }
-  if (!sealer->open(body, body, version.ref.tag,
-                    {.role = crypto::Role::page, .epoch = version.ref.epoch.value, .a = page.value},
-                    nonce)) {
+  return *sealer;
+}
+
+void PageSealer::verify(PageId page, const pager::SlotRef& ref, std::span<std::byte> frame,
+                        std::span<const std::byte> ciphertext, const crypto::Nonce& nonce) const {
+  if (!sealer_for(page, ref).open(
+          frame.first(ref.sealed_bytes), ciphertext, ref.tag,
+          {.role = crypto::Role::page, .epoch = ref.epoch.value, .a = page.value}, nonce)) {
     file_->raise_unverified(fmt::format("page {} in slot {} of {} does not verify", page.value,
-                                        version.ref.slot.value, file_->path().string()));
+                                        ref.slot.value, file_->path().string()));
   }
-  if (!spread_used(frame, used)) {
+  if (!spread_used(frame, ref.sealed_bytes)) {
     throw Corrupted(
         fmt::format("page {} in slot {} of {} verifies but has an impossible header; "
                     "restore from a backup and report this",
-                    page.value, version.ref.slot.value, file_->path().string()));
+                    page.value, ref.slot.value, file_->path().string()));
   }
+}
+
+void PageSealer::open(PageId page, const PageVersion& version, std::span<std::byte> frame) const {
+  static_cast<void>(sealer_for(page, version.ref));  // before its length is used
+  const auto body = frame.first(version.ref.sealed_bytes);
+  crypto::Nonce nonce;
+  if (version.buffer) {
+    nonce = version.buffer->nonce;
+    std::memcpy(body.data(), version.buffer->ciphertext().data(), body.size());
+  } else {
+    file_->read(version.ref.slot, nonce, body);
+  }
+  verify(page, version.ref, frame, body, nonce);
+}
+
+void PageSealer::open_copy(PageId page, const pager::SlotRef& ref, std::span<const std::byte> slot,
+                           std::span<std::byte> frame) const {
+  static_cast<void>(sealer_for(page, ref));  // before its length is used
+  crypto::Nonce nonce;
+  std::copy_n(slot.begin(), nonce.size(), nonce.begin());
+  verify(page, ref, frame, slot.subspan(nonce.size(), ref.sealed_bytes), nonce);
 }
 
 }  // namespace coffer::txn

@@ -54,8 +54,15 @@ class PageSealer {
   /// Brings a version's ciphertext into `frame`, verifies and opens it there, and puts the gap back.
   /// Tampered (Corrupted) when it does not verify; `frame` is then wiped.
   void open(PageId page, const PageVersion& version, std::span<std::byte> frame) const;
+  /// The same of a private copy of its slot (nonce, ciphertext, filler), which is left as it is.
+  void open_copy(PageId page, const pager::SlotRef& ref, std::span<const std::byte> slot,
+                 std::span<std::byte> frame) const;
 
  private:
+  [[nodiscard]] const crypto::Sealer& sealer_for(PageId page, const pager::SlotRef& ref) const;
+  void verify(PageId page, const pager::SlotRef& ref, std::span<std::byte> frame,
+              std::span<const std::byte> ciphertext, const crypto::Nonce& nonce) const;
+
   const crypto::KeyRing* keys_;
   const pager::PageFile* file_;
   std::size_t content_bytes_;

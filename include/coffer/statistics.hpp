@@ -27,6 +27,8 @@ struct Statistics {
   std::uint64_t logical_pages = 0;      ///< in use at the last checkpoint
   std::uint64_t page_file_bytes = 0;    ///< without what was grown and never used
   std::uint64_t free_slots = 0;         ///< of `page_size` each, reusable now
+  std::uint64_t pinned_slots =
+      0;  ///< kept only because a snapshot is being made of an earlier checkpoint that has them
   std::uint64_t held_slots =
       0;  ///< kept for readers, the journal, a checkpoint or the open write transaction
   std::uint64_t journal_bytes = 0;  ///< since the last checkpoint

@@ -194,7 +194,7 @@ TEST_CASE("counts that do not add up between nodes that verify are Corrupted") {
   PagerWorld world(43);
   crypto::NonceRun nonces(world.entropy);
   world.open->file.grow(16);
-  pager::NodeWriter writer(world.open->file, world.keys, nonces, world.entropy);
+  pager::NodeWriter writer(world.open->file, world.keys, nonces, world.entropy, 1);
   const pager::NodePlace leaf{crypto::Role::table_node, 0, 0};
   const pager::NodePlace root{crypto::Role::table_node, 1, 0};
   const SlotRef page{SlotId(9), 100, Epoch(1), {}};

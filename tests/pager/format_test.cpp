@@ -32,10 +32,10 @@ std::array<std::byte, N> counting(unsigned first) {
   return out;
 }
 
-const std::string kRef = "f6e5d4c3b2a1e80f04030201101112131415161718191a1b1c1d1e1f";
+const std::string kRef = "f6e5d4c3b2a1e80f04030908070605101112131415161718191a1b1c1d1e1f";
 
 SlotRef golden_ref() {
-  return {SlotId(0xA1B2C3D4E5F6), 0x0FE8, Epoch(0x01020304), counting<16>(0x10)};
+  return {SlotId(0xA1B2C3D4E5F6), 0x0FE8, Epoch(0x0304), counting<16>(0x10), 0x0506070809};
 }
 
 TEST_CASE("a reference has its documented bytes") {
@@ -43,6 +43,7 @@ TEST_CASE("a reference has its documented bytes") {
   pager::format::put_ref(out.data(), golden_ref());
   REQUIRE(hex(out) == kRef);
   REQUIRE(pager::format::get_ref(out.data()) == golden_ref());
+  REQUIRE(pager::format::get_ref(out.data()).birth == golden_ref().birth);
 }
 
 TEST_CASE("nodes have their documented bytes") {
@@ -50,7 +51,7 @@ TEST_CASE("nodes have their documented bytes") {
   REQUIRE(hex(encode_node({crypto::Role::table_node, 0, 0}, leaf)) ==
           "0201000002000000"
           "0100000000000000" +
-              std::string(56, '0') + kRef);
+              std::string(62, '0') + kRef);
   const std::vector<Child> inner = {{golden_ref(), 7}, {}};
   REQUIRE(hex(encode_node({crypto::Role::table_node, 1, 0}, inner)) ==
           "0201010001000000"
@@ -67,7 +68,7 @@ TEST_CASE("nodes have their documented bytes") {
 TEST_CASE("the trees have their documented shapes") {
   using pager::format::free_map_shape;
   using pager::format::table_shape;
-  // Content 4,072 and 65,512 bytes, less 16, over 28, 36 and 1/8 bytes, down to a power of two.
+  // Content 4,072 and 65,512 bytes, less 16, over 31, 39 and 1/8 bytes, down to a power of two.
   REQUIRE(table_shape(4096).entries(0) == 128);
   REQUIRE(table_shape(4096).entries(1) == 64);
   REQUIRE(table_shape(65536).entries(0) == 2048);
@@ -89,10 +90,10 @@ TEST_CASE("the superblock has its documented bytes") {
   s.page_bytes = 4096;
   s.segment_bytes = 0x100000;
   s.instance = counting<16>(0x20);
-  s.checkpoint = 0x0102030405060708;
+  s.checkpoint = 0x0304050607;
   s.commit = CommitNumber(0x1112131415161718);
-  s.table_root = {SlotId(0x21), 0x64, Epoch(1), counting<16>(0x30)};
-  s.free_root = {SlotId(0x22), 0x65, Epoch(2), counting<16>(0x40)};
+  s.table_root = {SlotId(0x21), 0x64, Epoch(1), counting<16>(0x30), 0x0102030405};
+  s.free_root = {SlotId(0x22), 0x65, Epoch(2), counting<16>(0x40), 0x0203040506};
   s.table_levels = 2;
   s.free_levels = 1;
   s.slot_count = 0x1000;
@@ -108,28 +109,34 @@ TEST_CASE("the superblock has its documented bytes") {
   s.openings_before = counting<32>(0x90);
   s.openings_before_end = CommitNumber(0x55);
   s.openings = {{counting<16>(0xc0), CommitNumber(0x41)}, {counting<16>(0xd0), CommitNumber(0x42)}};
+  s.marks = {{5, counting<32>(0xe0)}, {0x0607, counting<32>(0x10)}};
   pager::superblock_format::Plain plain;
   plain.fill(std::byte{0xee});
   pager::superblock_format::encode(s, plain);
   REQUIRE(hex(std::span(plain).first(360)) ==
-          "434f46464552533101000000001000000000100000000000202122232425262728292a2b2c2d2e2f08070605"
-          "04030201"
-          "1817161514131211210000000000640001000000303132333435363738393a3b3c3d3e3f2200000000006500"
-          "02000000"
-          "404142434445464748494a4b4c4d4e4f02010000000000000010000000000000000200000000000000000000"
-          "00000000"
-          "0000000000000000000000000000000000030000000000001500000000000000990000000000000000700000"
-          "00000000"
-          "505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f008000000000000070717273"
-          "74757677"
-          "78797a7b7c7d7e7f808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3"
-          "a4a5a6a7"
-          "a8a9aaabacadaeaf55000000000000000200000000000000c0c1c2c3c4c5c6c7c8c9cacbcccdcecf41000000"
-          "00000000"
-          "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf4200000000000000");
-  const auto rest = std::span(plain).subspan(360);
-  REQUIRE(std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; }));
+          "434f46464552533101000000001000000000100000000000202122232425262728292a2b2c2d2e2f07060504"
+          "030000001817161514131211210000000000640001000504030201303132333435363738393a3b3c3d3e3f22"
+          "0000000000650002000605040302404142434445464748494a4b4c4d4e4f0201001000000000000000020000"
+          "0000000000000000000000000000000000000000000000000000000000030000000000001500000000000000"
+          "99000000000000000070000000000000505152535455565758595a5b5c5d5e5f606162636465666768696a6b"
+          "6c6d6e6f0080000000000000707172737475767778797a7b7c7d7e7f808182838485868788898a8b8c8d8e8f"
+          "909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeaf550000000000000002000000"
+          "00000000c0c1c2c3c4c5c6c7c8c9cacbcccdcecf4100000000000000d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
+          "4200000000000000");
+  const auto zero = [](std::span<const std::byte> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+  };
+  REQUIRE(zero(std::span(plain).subspan(360, 12600 - 360)));
+  REQUIRE(
+      hex(std::span(plain).subspan(12600, 88)) ==
+      "02000000000000000500000000000000e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafb"
+      "fcfdfeff0706000000000000101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f");
+  REQUIRE(zero(std::span(plain).subspan(12688)));
+  REQUIRE(pager::superblock_format::decode(plain).table_root.birth == s.table_root.birth);
   REQUIRE(pager::superblock_format::decode(plain) == s);
+  // Python: hashlib.blake2b(<the first 304 of these bytes>, digest_size=32).
+  REQUIRE(hex(pager::identity_of(s)) ==
+          "fac8ee7b3f68645dd9b07be223582948cbd0bddcd6182d65d53977c4404bf91c");
 }
 
 /// A node's bytes with some of them changed.

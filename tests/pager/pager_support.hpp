@@ -248,7 +248,8 @@ struct PagerWorld {
     return ref;
   }
 
-  pager::CheckpointRoots prepare(const pager::CheckpointChanges& changes) {
+  pager::CheckpointRoots prepare(pager::CheckpointChanges changes) {
+    changes.checkpoint = superblock.checkpoint + 1;
     return open->metadata.prepare(changes, nonces);
   }
   void put_in_force(const pager::CheckpointChanges& changes, const pager::CheckpointRoots& roots) {
