@@ -4,18 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include <coffer/error.hpp>
 
-#include "crypto/seal_format.hpp"
 #include "platform/contracts.hpp"
 
 namespace coffer::backup {
 namespace {
-
-using crypto::seal_format::get_little_endian;
-using crypto::seal_format::put_little_endian;
 
 format::KeyOrigin origin_of(BackupEncryptionMode mode) {
   switch (mode) {
@@ -89,15 +84,14 @@ BackupEncryptionMode settle_mode(const BackupEncryption& encryption, bool store_
   return mode;
 }
 
-BackupHeader new_header(txn::Engine& engine, BackupEncryptionMode mode, const Key* provided,
-                        platform::LockedHeap& heap, platform::LockPolicy policy) {
+BackupHeader new_header(txn::Engine& engine, Label label, BackupEncryptionMode mode,
+                        const Key* provided, platform::LockedHeap& heap,
+                        platform::LockPolicy policy) {
   BackupHeader header;
   header.bytes.resize(format::kHeaderBytes);
   const std::span<std::byte> bytes(header.bytes);
-  std::memcpy(&bytes[format::kMagicAt], format::kMagic.data(), format::kMagic.size());
-  put_little_endian(&bytes[format::kVersionAt], format::kVersion);
-  bytes[format::kKindAt] = static_cast<std::byte>(format::Kind::logical);
-  bytes[format::kKeyOriginAt] = static_cast<std::byte>(origin_of(mode));
+  label.key_origin = origin_of(mode);
+  encode_label(bytes, label);
   if (mode != BackupEncryptionMode::none) {
     engine.platform().entropy().fill(bytes.subspan(format::kSaltAt, crypto::kBackupSaltBytes));
   }
@@ -120,18 +114,18 @@ BackupHeader new_header(txn::Engine& engine, BackupEncryptionMode mode, const Ke
 BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> bytes, const Key* key,
                          platform::LockedHeap& heap, platform::LockPolicy policy,
                          const platform::Path& name) {
-  if (bytes.size() < format::kHeaderBytes ||
-      std::memcmp(&bytes[format::kMagicAt], format::kMagic.data(), format::kMagic.size()) != 0) {
-    throw Corrupted(
-        fmt::format("{} is no backup of Coffer's, or its beginning is damaged", name.string()));
+  const Label label = decode_label(bytes, name);
+  if (label.kind != format::Kind::logical) {
+    throw VersionUnsupported(fmt::format(
+        "{} says that it is a {} backup, which cannot be read as a logical one: use the Coffer "
+        "that wrote it",
+        name.string(), name_of(label.kind)));
   }
-  const auto version = get_little_endian<std::uint32_t>(&bytes[format::kVersionAt]);
-  const auto kind = static_cast<std::uint8_t>(bytes[format::kKindAt]);
-  if (version != format::kVersion || kind != static_cast<std::uint8_t>(format::Kind::logical)) {
-    throw VersionUnsupported(
-        fmt::format("{} says that it is a backup of format {} and kind {}: use the Coffer that "
-                    "wrote it, or, if that was this one, the file is damaged",
-                    name.string(), version, kind));
+  if (bytes.size() < format::kHeaderBytes) {
+    throw Corrupted(
+        fmt::format("{}: the backup ends after {} bytes, within its header: it was cut; use "
+                    "another one",
+                    name.string(), bytes.size()));
   }
   // One copy of the header travels; what opens headers wants two.
   const auto copy = std::span(bytes).subspan(format::kKeyHeaderAt, format::kKeyHeaderBytes);

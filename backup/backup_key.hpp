@@ -11,6 +11,7 @@
 #include <coffer/backup.hpp>
 
 #include "backup/backup_format.hpp"
+#include "backup/label.hpp"
 #include "crypto/key_header.hpp"
 #include "platform/locked_heap.hpp"
 #include "txn/engine.hpp"
@@ -30,12 +31,12 @@ struct BackupHeader {
   [[nodiscard]] std::span<const std::byte> key_bytes() const { return key.bytes(); }
 };
 
-/// A header for a new backup of the store behind `engine`.
-[[nodiscard]] BackupHeader new_header(txn::Engine& engine, BackupEncryptionMode mode,
+/// A header for a new backup of the store behind `engine`.  The key's origin in `label` is put in here.
+[[nodiscard]] BackupHeader new_header(txn::Engine& engine, Label label, BackupEncryptionMode mode,
                                       const Key* provided, platform::LockedHeap& heap,
                                       platform::LockPolicy policy);
 
-/// Opens the header of a backup.  `name` is for messages.
+/// Opens the header of a full logical backup.  `name` is for messages.
 [[nodiscard]] BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> bytes,
                                        const Key* key, platform::LockedHeap& heap,
                                        platform::LockPolicy policy, const platform::Path& name);

@@ -131,8 +131,10 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
   platform::LockedHeap heap(platform.memory(), kStreamHeapBytes, policy, "a backup");
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
   NewFile target(platform, place);
+  const Label label = full_label(platform.entropy(), format::Kind::logical, report.taken);
   ChunkedWriter writer(target.file(),
-                       new_header(engine, mode, options.encryption.key, heap, policy), heap, pace);
+                       new_header(engine, label, mode, options.encryption.key, heap, policy), heap,
+                       pace);
   RecordWriter records(writer, pace);
   records.origin(engine, report);
   for (const TreeInfo& tree : reading.trees()) {

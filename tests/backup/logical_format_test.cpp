@@ -166,8 +166,16 @@ TEST_CASE("a logical backup is what docs/format.md says, read with libsodium alo
     CHECK(little_endian_at(file, 8, 4) == 1);
     CHECK(file[12] == 1);
     CHECK(file[13] == (encrypted ? 2 : 0));
-    CHECK(records_of(plaintext_of(file, encrypted ? &raw_key : nullptr), report.commit, 4096) ==
-          expected);
+    CHECK(part_of(file, 14, 10) == Octets(10, 0));  // no page size, link 0
+    CHECK(little_endian_at(file, 24, 8) == static_cast<std::uint64_t>(report.taken.count()));
+    CHECK(part_of(file, 88, 8) == Octets(8, 0));
+    CHECK(part_of(file, 96, 16) != Octets(16, 0));
+    CHECK(part_of(file, 112, 16) == part_of(file, 96, 16));
+    CHECK(part_of(file, 128, 384) == Octets(384, 0));
+    const Octets plain = plaintext_of(file, encrypted ? &raw_key : nullptr);
+    // In the label, and in the record of the origin, behind its type, two ids and the commit.
+    CHECK(little_endian_at(plain, 41, 8) == little_endian_at(file, 24, 8));
+    CHECK(records_of(plain, report.commit, 4096) == expected);
   }
 }
 
@@ -211,6 +219,7 @@ TEST_CASE("two backups of one state have nothing in common behind the key header
   const Octets two = octets_of(directory.path() / "two");
   CHECK(part_of(one, 512, 4096) == part_of(two, 512, 4096));
   CHECK(part_of(one, 32, 32) != part_of(two, 32, 32));
+  CHECK(part_of(one, 96, 16) != part_of(two, 96, 16));
   CHECK(part_of(one, 64, 24) != part_of(two, 64, 24));
   std::size_t same = 0;
   const std::size_t length = std::min(one.size(), two.size());
