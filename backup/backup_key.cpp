@@ -7,6 +7,7 @@
 
 #include <coffer/error.hpp>
 
+#include "crypto/key_header_format.hpp"
 #include "platform/contracts.hpp"
 
 namespace coffer::backup {
@@ -60,6 +61,13 @@ crypto::OpenedKeyHeader open_key_header_of(platform::Platform& platform,
   }
 }
 
+[[noreturn]] void raise_cut_header(std::size_t bytes, const platform::Path& name) {
+  throw Corrupted(
+      fmt::format("{}: the backup ends after {} bytes, within its header: it was cut; use "
+                  "another one",
+                  name.string(), bytes));
+}
+
 }  // namespace
 
 BackupEncryptionMode settle_mode(const BackupEncryption& encryption, bool store_is_encrypted) {
@@ -84,6 +92,18 @@ BackupEncryptionMode settle_mode(const BackupEncryption& encryption, bool store_
   return mode;
 }
 
+void expect_own_encryption(const BackupEncryption& encryption, bool store_is_encrypted) {
+  using enum BackupEncryptionMode;
+  const BackupEncryptionMode own = store_is_encrypted ? use_database_key : none;
+  if (encryption.key == nullptr && encryption.mode.value_or(own) == own) return;
+  throw InvalidArgument(
+      store_is_encrypted
+          ? "a snapshot of an encrypted store is encrypted under the store's own key, and under no "
+            "other: leave out mode and key, or make a logical backup"
+          : "a snapshot of an unencrypted store is unencrypted: leave out mode and key, or make a "
+            "logical backup, which can be encrypted");
+}
+
 BackupHeader new_header(txn::Engine& engine, Label label, BackupEncryptionMode mode,
                         const Key* provided, platform::LockedHeap& heap,
                         platform::LockPolicy policy) {
@@ -91,6 +111,7 @@ BackupHeader new_header(txn::Engine& engine, Label label, BackupEncryptionMode m
   header.bytes.resize(format::kHeaderBytes);
   const std::span<std::byte> bytes(header.bytes);
   label.key_origin = origin_of(mode);
+  header.label = label;
   encode_label(bytes, label);
   if (mode != BackupEncryptionMode::none) {
     engine.platform().entropy().fill(bytes.subspan(format::kSaltAt, crypto::kBackupSaltBytes));
@@ -111,30 +132,70 @@ BackupHeader new_header(txn::Engine& engine, Label label, BackupEncryptionMode m
   return header;
 }
 
+std::vector<std::byte> read_header(platform::File& file) {
+  std::vector<std::byte> bytes(format::kHeaderBytes);
+  bytes.resize(file.read_at(0, bytes));
+  return bytes;
+}
+
 BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> bytes, const Key* key,
                          platform::LockedHeap& heap, platform::LockPolicy policy,
-                         const platform::Path& name) {
+                         const platform::Path& name, const BackupHeader* known) {
   const Label label = decode_label(bytes, name);
-  if (label.kind != format::Kind::logical) {
-    throw VersionUnsupported(fmt::format(
-        "{} says that it is a {} backup, which cannot be read as a logical one: use the Coffer "
-        "that wrote it",
-        name.string(), name_of(label.kind)));
-  }
-  if (bytes.size() < format::kHeaderBytes) {
-    throw Corrupted(
-        fmt::format("{}: the backup ends after {} bytes, within its header: it was cut; use "
-                    "another one",
-                    name.string(), bytes.size()));
-  }
-  // One copy of the header travels; what opens headers wants two.
+  if (bytes.size() < format::kHeaderBytes) raise_cut_header(bytes.size(), name);
   const auto copy = std::span(bytes).subspan(format::kKeyHeaderAt, format::kKeyHeaderBytes);
-  std::vector<std::byte> both(copy.begin(), copy.end());
-  both.insert(both.end(), copy.begin(), copy.end());
-  const auto opened = open_key_header_of(platform, both, key, policy, name);
   BackupHeader header;
-  header.suite = opened.keys->suite();
-  header.key = stream_key(*opened.keys, bytes, heap);
+  header.label = label;
+  if (known != nullptr &&
+      std::ranges::equal(
+          copy, std::span(known->bytes).subspan(format::kKeyHeaderAt, format::kKeyHeaderBytes))) {
+    header.keys = known->keys;
+  } else {
+    // One copy of the header travels; what opens headers wants two.
+    std::vector<std::byte> both(copy.begin(), copy.end());
+    both.insert(both.end(), copy.begin(), copy.end());
+    header.keys = open_key_header_of(platform, both, key, policy, name).keys;
+  }
+  header.suite = header.keys->suite();
+  header.key = stream_key(*header.keys, bytes, heap);
+  header.bytes = std::move(bytes);
+  return header;
+}
+
+BackupHeader new_snapshot_header(platform::Platform& platform, const txn::StoreImage& image,
+                                 Label label, platform::LockedHeap& heap) {
+  BackupHeader header;
+  header.bytes.resize(format::kHeaderBytes);
+  const std::span<std::byte> bytes(header.bytes);
+  header.suite = image.keys().suite();
+  label.key_origin =
+      header.suite == crypto::Suite::none ? format::KeyOrigin::none : format::KeyOrigin::store;
+  header.label = label;
+  encode_label(bytes, label);
+  if (header.suite != crypto::Suite::none) {
+    platform.entropy().fill(bytes.subspan(format::kSaltAt, crypto::kBackupSaltBytes));
+  }
+  std::ranges::copy(image.key_header().first(format::kKeyHeaderBytes),
+                    &bytes[format::kKeyHeaderAt]);
+  header.key = stream_key(image.keys(), bytes, heap);
+  return header;
+}
+
+BackupHeader header_of_parent(const txn::StoreImage& image, std::vector<std::byte> bytes,
+                              platform::LockedHeap& heap, const platform::Path& name) {
+  BackupHeader header;
+  header.label = decode_label(bytes, name);
+  if (bytes.size() < format::kHeaderBytes) raise_cut_header(bytes.size(), name);
+  const auto id = std::span(bytes).subspan(
+      format::kKeyHeaderAt + crypto::key_header_format::kStoreIdAt, crypto::kStoreIdBytes);
+  if (!std::ranges::equal(id, image.keys().store_id())) {
+    throw InvalidArgument(
+        fmt::format("{} is a backup of another store: an increment follows a backup of its own; "
+                    "name that one",
+                    name.string()));
+  }
+  header.suite = image.keys().suite();
+  header.key = stream_key(image.keys(), bytes, heap);
   header.bytes = std::move(bytes);
   return header;
 }

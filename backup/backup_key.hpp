@@ -22,9 +22,15 @@ namespace coffer::backup {
 [[nodiscard]] BackupEncryptionMode settle_mode(const BackupEncryption& encryption,
                                                bool store_is_encrypted);
 
+/// Raises InvalidArgument unless what was asked for is what a snapshot of such a store has anyway.
+void expect_own_encryption(const BackupEncryption& encryption, bool store_is_encrypted);
+
 /// What stands before the chunks, and the key that they are sealed under.
 struct BackupHeader {
   std::vector<std::byte> bytes;  ///< format::kHeaderBytes; the stream's header is put in later
+  Label label;
+  /// Of the key header in it, when it was opened.
+  std::shared_ptr<const crypto::KeyRing> keys;
   crypto::Suite suite{};
   platform::LockedBuffer key;  ///< empty in suite none
 
@@ -36,10 +42,25 @@ struct BackupHeader {
                                       const Key* provided, platform::LockedHeap& heap,
                                       platform::LockPolicy policy);
 
-/// Opens the header of a full logical backup.  `name` is for messages.
+/// The first format::kHeaderBytes of a file, or fewer when it has fewer.
+[[nodiscard]] std::vector<std::byte> read_header(platform::File& file);
+
+/// Opens the header of a backup of any kind.  `name` is for messages.  With the keys of one that has the same key
+/// header (`known`, may be null) no key is needed, and no passphrase is worked on again.
 [[nodiscard]] BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> bytes,
                                        const Key* key, platform::LockedHeap& heap,
-                                       platform::LockPolicy policy, const platform::Path& name);
+                                       platform::LockPolicy policy, const platform::Path& name,
+                                       const BackupHeader* known = nullptr);
+
+/// A header for a snapshot, or an increment of one: always under the store's own key header, in suite none too.
+[[nodiscard]] BackupHeader new_snapshot_header(platform::Platform& platform,
+                                               const txn::StoreImage& image, Label label,
+                                               platform::LockedHeap& heap);
+/// The header of what is said to be an earlier backup of the store that `image` is of, opened with the keys that
+/// the store has open.  InvalidArgument when it is another store's.
+[[nodiscard]] BackupHeader header_of_parent(const txn::StoreImage& image,
+                                            std::vector<std::byte> bytes,
+                                            platform::LockedHeap& heap, const platform::Path& name);
 
 /// What every chunk is bound to.
 [[nodiscard]] crypto::Hash context_of(const BackupHeader& header);

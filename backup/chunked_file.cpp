@@ -57,24 +57,18 @@ std::uint64_t ChunkedWriter::finish() {
   return position_;
 }
 
-namespace {
-
-std::vector<std::byte> header_of(platform::File& file) {
-  std::vector<std::byte> bytes(format::kHeaderBytes);
-  bytes.resize(file.read_at(0, bytes));
-  return bytes;
-}
-
-}  // namespace
-
 ChunkedReader::ChunkedReader(platform::Platform& platform, platform::File& file, const Key* key,
                              platform::LockedHeap& heap, platform::LockPolicy policy, Pace& pace)
     : file_(file),
       pace_(pace),
-      header_(open_header(platform, header_of(file), key, heap, policy, file.path())),
+      header_(open_header(platform, read_header(file), key, heap, policy, file.path())),
       chunk_(heap.allocate(format::kChunkBytes)),
       sealed_(format::kSealedChunkBytes),
       position_(format::kHeaderBytes) {
+  if (header_.label.kind != format::Kind::logical) {
+    throw InvalidArgument(fmt::format("{} is a {} backup, not a logical one", file.path().string(),
+                                      name_of(header_.label.kind)));
+  }
   crypto::StreamHeader stream_header;
   std::copy_n(&header_.bytes[format::kStreamHeaderAt], stream_header.size(), stream_header.begin());
   opener_ = std::make_unique<crypto::ChunkOpener>(header_.suite, header_.key_bytes(), stream_header,

@@ -5,11 +5,14 @@
 
 #include <coffer/backup.hpp>
 
+#include "backup/label.hpp"
 #include "backup/new_file.hpp"
 #include "backup/record_reader.hpp"
+#include "backup/snapshot_reader.hpp"
+#include "backup/snapshot_restore.hpp"
+#include "backup/store_copy.hpp"
 #include "platform/contracts.hpp"
 #include "txn/locked_budget.hpp"
-#include "txn/store_files.hpp"
 
 namespace coffer {
 namespace backup {
@@ -24,33 +27,6 @@ class NoStore final : public RecordSink {
   void begin_value(Bytes, std::uint64_t) override {}
   void value_piece(Bytes) override {}
   void end_value() override {}
-};
-
-/// The directory of a store that is being made; removed unless it was published.
-class NewDirectory {
- public:
-  NewDirectory(platform::Platform& platform, platform::Path place)
-      : files_(platform.files()),
-        place_(std::move(place)),
-        beside_(in_progress_beside(platform, place_)) {}
-  ~NewDirectory() {
-    if (!published_) txn::remove_store(files_, beside_);
-  }
-  NewDirectory(const NewDirectory&) = delete;
-  NewDirectory& operator=(const NewDirectory&) = delete;
-  [[nodiscard]] const platform::Path& beside() const { return beside_; }
-  /// What is in it is durable already.
-  void publish() {
-    files_.rename(beside_, place_);
-    published_ = true;
-    files_.sync_directory(directory_of(place_));
-  }
-
- private:
-  platform::FileSystem& files_;
-  platform::Path place_;
-  platform::Path beside_;
-  bool published_ = false;
 };
 
 /// Puts the records into a new store, some at a time.
@@ -159,13 +135,53 @@ std::unique_ptr<platform::File> open_backup(platform::Platform& platform,
 }  // namespace
 }  // namespace backup
 
+namespace backup {
+namespace {
+
+/// What a file says that it is; nothing is verified yet.
+format::Kind kind_of(platform::Platform& platform, const platform::Path& file) {
+  return decode_label(read_header(*open_backup(platform, file)), file).kind;
+}
+
+void expect_single(const std::vector<std::filesystem::path>& chain) {
+  if (chain.size() == 1) return;
+  throw InvalidArgument(fmt::format(
+      "{} is a logical backup, which has no increments: name it alone", chain.front().string()));
+}
+
+}  // namespace
+}  // namespace backup
+
 BackupReport verify_backup(const std::filesystem::path& file, const Key* key,
                            const VerifyOptions& options) {
+  return verify_backup(std::vector<std::filesystem::path>{file}, key, options);
+}
+
+BackupReport verify_backup(const std::vector<std::filesystem::path>& chain, const Key* key,
+                           const VerifyOptions& options) {
   using namespace backup;
+  if (chain.empty()) throw InvalidArgument("no backup was named");
   platform::Platform& platform = platform::native_platform();
-  const auto opened = open_backup(platform, file);
+  if (is_snapshot(kind_of(platform, chain.front()))) {
+    return verify_snapshots(platform, chain, key, options);
+  }
+  expect_single(chain);
+  const auto opened = open_backup(platform, chain.front());
   NoStore sink;
-  return read_backup({platform, file, key, options.watch, options.memory_locking}, *opened, sink);
+  return read_backup({platform, chain.front(), key, options.watch, options.memory_locking}, *opened,
+                     sink);
+}
+
+BackupReport restore_backup(const std::vector<std::filesystem::path>& chain, const Key* key,
+                            const std::filesystem::path& path, const RestoreOptions& options) {
+  using namespace backup;
+  if (chain.empty()) throw InvalidArgument("no backup was named");
+  platform::Platform& platform = platform::native_platform();
+  if (is_snapshot(kind_of(platform, chain.front()))) {
+    return restore_snapshots(platform, chain, key, path, options);
+  }
+  expect_single(chain);
+  return restore_logical(chain.front(), key, path, options);
 }
 
 BackupReport restore_logical(const std::filesystem::path& file, const Key* key,
@@ -174,13 +190,7 @@ BackupReport restore_logical(const std::filesystem::path& file, const Key* key,
   platform::Platform& platform = platform::native_platform();
   const platform::Path place = free_place(platform, path, "a restored store");
   const auto opened = open_backup(platform, file);
-  const std::uint64_t needed = opened->size();
-  if (const std::uint64_t free = platform.files().free_bytes(directory_of(place)); free < needed) {
-    throw NoSpace(
-        fmt::format("the restored store needs about {} bytes, and {} are free where {} shall be: "
-                    "free space, or restore elsewhere",
-                    needed, free, place.string()));
-  }
+  expect_room(platform, place, opened->size());
   NewDirectory directory(platform, place);
   IntoStore sink(directory.beside(), options);
   const BackupReport report = read_backup(

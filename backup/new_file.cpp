@@ -8,6 +8,8 @@
 
 #include <coffer/error.hpp>
 
+#include "txn/store_files.hpp"
+
 namespace coffer::backup {
 
 platform::Path directory_of(const platform::Path& place) {
@@ -59,6 +61,21 @@ NewFile::~NewFile() {
 void NewFile::publish() {
   file_->sync();
   file_.reset();
+  files_.rename(beside_, place_);
+  published_ = true;
+  files_.sync_directory(directory_of(place_));
+}
+
+NewDirectory::NewDirectory(platform::Platform& platform, platform::Path place)
+    : files_(platform.files()),
+      place_(std::move(place)),
+      beside_(in_progress_beside(platform, place_)) {}
+
+NewDirectory::~NewDirectory() {
+  if (!published_) txn::remove_store(files_, beside_);
+}
+
+void NewDirectory::publish() {
   files_.rename(beside_, place_);
   published_ = true;
   files_.sync_directory(directory_of(place_));

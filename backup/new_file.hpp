@@ -35,4 +35,24 @@ class NewFile {
   bool published_ = false;
 };
 
+/// The directory of a store that is being made; removed, with what is in it, unless it was published.
+class NewDirectory {
+ public:
+  /// `place` is from free_place.  Nothing is made yet.
+  NewDirectory(platform::Platform& platform, platform::Path place);
+  ~NewDirectory();
+  NewDirectory(const NewDirectory&) = delete;
+  NewDirectory& operator=(const NewDirectory&) = delete;
+  /// Where to make it.
+  [[nodiscard]] const platform::Path& beside() const { return beside_; }
+  /// Renames it, which is durable when this returns; what is in it is durable already.
+  void publish();
+
+ private:
+  platform::FileSystem& files_;
+  platform::Path place_;
+  platform::Path beside_;
+  bool published_ = false;
+};
+
 }  // namespace coffer::backup

@@ -1,5 +1,5 @@
 // See chunk_stream.hpp.  A chunk of suite none is [mark 1][plaintext][checksum 16], so that it is as long as a
-// sealed one; the checksum covers context, number, mark and plaintext.
+// sealed one; the checksum covers context, number, what stands beside the chunk, mark and plaintext.
 #include "crypto/chunk_stream.hpp"
 
 #include <sodium.h>
@@ -44,11 +44,11 @@ platform::LockedBuffer new_state(Suite suite, platform::LockedHeap& heap) {
   return buffer;
 }
 
-Tag chunk_checksum(const Hash& context, std::uint64_t number,
+Tag chunk_checksum(const Hash& context, std::uint64_t number, std::span<const std::byte> beside,
                    std::span<const std::byte> mark_and_plaintext) {
   std::array<std::byte, sizeof number> number_bytes;
   seal_format::put_little_endian(number_bytes.data(), number);
-  const Hash whole = hash({}, {context, number_bytes, mark_and_plaintext});
+  const Hash whole = hash({}, {context, number_bytes, beside, mark_and_plaintext});
   Tag tag;
   std::copy_n(whole.begin(), tag.size(), tag.begin());
   return tag;
@@ -70,20 +70,21 @@ void ChunkSealer::bind(const Hash& context) {
   bound_ = true;
 }
 
-void ChunkSealer::seal(std::span<std::byte> sealed, std::span<const std::byte> plaintext,
-                       bool last) {
+void ChunkSealer::seal(std::span<std::byte> sealed, std::span<const std::byte> plaintext, bool last,
+                       std::span<const std::byte> beside) {
   Expects(bound_ && sealed.size() == plaintext.size() + kChunkOverheadBytes);
   if (suite_ == Suite::none) {
     sealed[0] = last ? kLast : kMore;
     std::ranges::copy(plaintext, sealed.begin() + kMarkBytes);
     const auto covered = sealed.first(kMarkBytes + plaintext.size());
-    std::ranges::copy(chunk_checksum(context_, number_++, covered),
+    std::ranges::copy(chunk_checksum(context_, number_++, beside, covered),
                       sealed.subspan(covered.size()).begin());
     return;
   }
+  const std::span<const std::byte> bound = beside.empty() ? std::span(context_) : beside;
   Ensures(crypto_secretstream_xchacha20poly1305_push(
               stream(state_), octets(sealed.data()), nullptr, octets(plaintext.data()),
-              plaintext.size(), octets(context_.data()), context_.size(),
+              plaintext.size(), octets(bound.data()), bound.size(),
               last ? crypto_secretstream_xchacha20poly1305_TAG_FINAL
                    : crypto_secretstream_xchacha20poly1305_TAG_MESSAGE) == 0);
 }
@@ -98,11 +99,12 @@ ChunkOpener::ChunkOpener(Suite suite, std::span<const std::byte> key, const Stre
 }
 
 ChunkOpener::Outcome ChunkOpener::open(std::span<std::byte> plaintext,
-                                       std::span<const std::byte> sealed) {
+                                       std::span<const std::byte> sealed,
+                                       std::span<const std::byte> beside) {
   Expects(sealed.size() == plaintext.size() + kChunkOverheadBytes);
   if (suite_ == Suite::none) {
     const auto covered = sealed.first(kMarkBytes + plaintext.size());
-    if (!equal_secrets(chunk_checksum(context_, number_++, covered),
+    if (!equal_secrets(chunk_checksum(context_, number_++, beside, covered),
                        sealed.subspan(covered.size())) ||
         (sealed[0] != kMore && sealed[0] != kLast)) {
       return Outcome::forged;
@@ -110,10 +112,11 @@ ChunkOpener::Outcome ChunkOpener::open(std::span<std::byte> plaintext,
     std::ranges::copy(covered.subspan(kMarkBytes), plaintext.begin());
     return sealed[0] == kLast ? Outcome::last : Outcome::chunk;
   }
+  const std::span<const std::byte> bound = beside.empty() ? std::span(context_) : beside;
   unsigned char tag = 0;
   if (crypto_secretstream_xchacha20poly1305_pull(stream(state_), octets(plaintext.data()), nullptr,
                                                  &tag, octets(sealed.data()), sealed.size(),
-                                                 octets(context_.data()), context_.size()) != 0) {
+                                                 octets(bound.data()), bound.size()) != 0) {
     return Outcome::forged;
   }
   if (tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL) return Outcome::last;

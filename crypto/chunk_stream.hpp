@@ -4,7 +4,9 @@
 // Invariants
 //   X1  Chunks open only in the order in which they were sealed, each once, none missing.
 //   X2  The end is authenticated: only the chunk that was sealed as the last one opens as the last one.
-//   X3  Every chunk is bound to `context`, which is never stored: a chunk of another stream does not open.
+//   X3  Every chunk is bound to `context`, which is never stored: a chunk of another stream does not open.  (One
+//       that vouches for bytes beside it is bound to those instead, and through the chain to the chunks before it,
+//       of which the first must be bound to the context.)
 //   X4  What does not verify is not decrypted; the stream is of no more use then.
 //   X5  The state, which holds the stream's key, is in locked memory.
 #pragma once
@@ -37,7 +39,9 @@ class ChunkSealer {
   void bind(const Hash& context);
   /// `sealed` has kChunkOverheadBytes more than `plaintext`, and is apart from it.  After the last chunk there
   /// is none.
-  void seal(std::span<std::byte> sealed, std::span<const std::byte> plaintext, bool last);
+  /// The chunk vouches for `beside` too, bytes that stand near it as they are.
+  void seal(std::span<std::byte> sealed, std::span<const std::byte> plaintext, bool last,
+            std::span<const std::byte> beside = {});
 
  private:
   Suite suite_;
@@ -59,7 +63,9 @@ class ChunkOpener {
     forged,  ///< it does not verify as the chunk that is next
   };
   /// `sealed` is a private copy, kChunkOverheadBytes longer than `plaintext`, and apart from it.
-  [[nodiscard]] Outcome open(std::span<std::byte> plaintext, std::span<const std::byte> sealed);
+  /// `beside` likewise, when it was sealed with any.
+  [[nodiscard]] Outcome open(std::span<std::byte> plaintext, std::span<const std::byte> sealed,
+                             std::span<const std::byte> beside = {});
 
  private:
   Suite suite_;

@@ -23,7 +23,7 @@ NodePointer read_counted(const PageFile& file, const crypto::KeyRing& keys, cons
 
 NodePointer CheckpointWalker::read(const NodePlace& place, const Child& child) const {
   NodePointer node = read_counted(file_, keys_, place, child);
-  if (walk_.node) walk_.node(place.role, child.ref.slot);
+  if (walk_.node) walk_.node(place, child.ref);
   return node;
 }
 

@@ -21,7 +21,7 @@ namespace coffer::pager {
 /// What a walk calls; any may be empty.
 struct CheckpointWalk {
   std::function<void(PageId, const SlotRef&)> page;
-  std::function<void(crypto::Role, SlotId)> node;
+  std::function<void(const NodePlace&, const SlotRef&)> node;
   std::function<void(SlotId)>
       used_slot;  ///< marked in the free map; not of leaves that were passed over
 };

@@ -91,10 +91,10 @@ void Engine::check(CheckReport& report,
                              report.bytes_verified += ref.sealed_bytes;
                            },
                        .node =
-                           [&](crypto::Role role, SlotId slot) {
-                             ++(role == crypto::Role::table_node ? report.table_nodes
-                                                                 : report.free_map_nodes);
-                             insert_run(page_slots, {slot, 1}, "by a node");
+                           [&](const pager::NodePlace& place, const pager::SlotRef& ref) {
+                             ++(place.role == crypto::Role::table_node ? report.table_nodes
+                                                                       : report.free_map_nodes);
+                             insert_run(page_slots, {ref.slot, 1}, "by a node");
                            },
                        .used_slot = [&](SlotId slot) { marked.insert(slot.value); }});
   core.overlay->for_each(snapshot, [&](PageId page, std::optional<Resolved> seen) {

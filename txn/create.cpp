@@ -22,13 +22,6 @@ platform::Path parent_of(const platform::Path& path) {
   return path.has_parent_path() ? path.parent_path() : platform::Path(".");
 }
 
-void write_new_file(platform::FileSystem& files, const platform::Path& path,
-                    std::span<const std::byte> bytes) {
-  const auto file = files.create(path);
-  if (!bytes.empty()) file->write_at(0, bytes);
-  file->sync();
-}
-
 /// A first superblock: no pages, no commits.
 pager::Superblock empty_store(platform::Platform& platform, const crypto::KeyRing& keys,
                               std::uint32_t page_size, std::uint64_t segment_bytes) {
@@ -48,22 +41,32 @@ void fill_directory(platform::Platform& platform, const StoreFiles& store, const
   const auto header =
       crypto::create_key_header(platform, key, {.page_bytes = create.page_size}, policy);
   write_new_file(files, store.keys(), header.bytes);
-  {
-    const auto file = files.create(store.superblock());
-    crypto::NonceRun nonces(platform.entropy());
-    const pager::Superblock superblock =
-        empty_store(platform, *header.keys, create.page_size, segment_bytes);
-    for (const int copy : {0, 1}) {
-      pager::write_superblock(*file, copy, superblock, *header.keys, nonces);
-    }
-    file->sync();
-  }
+  write_new_superblock(platform, store,
+                       empty_store(platform, *header.keys, create.page_size, segment_bytes),
+                       *header.keys);
   write_new_file(files, store.pages(), {});
   write_new_file(files, store.lock(), {});
   files.sync_directory(store.directory);
 }
 
 }  // namespace
+
+void write_new_file(platform::FileSystem& files, const platform::Path& path,
+                    std::span<const std::byte> bytes) {
+  const auto file = files.create(path);
+  if (!bytes.empty()) file->write_at(0, bytes);
+  file->sync();
+}
+
+void write_new_superblock(platform::Platform& platform, const StoreFiles& store,
+                          const pager::Superblock& superblock, const crypto::KeyRing& keys) {
+  const auto file = platform.files().create(store.superblock());
+  crypto::NonceRun nonces(platform.entropy());
+  for (const int copy : {0, 1}) {
+    pager::write_superblock(*file, copy, superblock, keys, nonces);
+  }
+  file->sync();
+}
 
 void remove_store(platform::FileSystem& files, const platform::Path& directory) noexcept {
   try {

@@ -6,6 +6,10 @@
 //   lock         locked by whoever has the store open
 #pragma once
 
+#include <span>
+
+#include "crypto/key_header.hpp"
+#include "pager/superblock.hpp"
 #include "platform/platform.hpp"
 
 namespace coffer::txn {
@@ -21,6 +25,13 @@ struct StoreFiles {
 /// Removes a store that nobody has open, and whatever else lies in its directory.  Never fails: what made it
 /// superfluous is reported, and what is left beside a store's place harms nobody.
 void remove_store(platform::FileSystem& files, const platform::Path& directory) noexcept;
+
+/// A file of a store that is being made, synced; its name is not.
+void write_new_file(platform::FileSystem& files, const platform::Path& path,
+                    std::span<const std::byte> bytes);
+/// Likewise both copies of its superblock.
+void write_new_superblock(platform::Platform& platform, const StoreFiles& store,
+                          const pager::Superblock& superblock, const crypto::KeyRing& keys);
 
 /// Bytes of a journal segment in new stores.
 inline constexpr std::uint64_t kSegmentBytes = 4ull * 1024 * 1024;

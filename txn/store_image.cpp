@@ -1,6 +1,8 @@
 // See store_image.hpp.
 #include "txn/store_image.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "txn/read_view.hpp"
@@ -18,6 +20,20 @@ void StoreImage::walk(const pager::CheckpointWalk& walk, std::uint64_t born_afte
   pager::CheckpointWalker(*core_.page_file, *core_.keys, walk, born_after).all(superblock_);
 }
 
+void StoreImage::verify_node(const pager::NodePlace& place, const pager::SlotRef& ref,
+                             std::span<const std::byte> slot, std::span<std::byte> scratch) const {
+  // The walk that gave the reference has looked at its length and its epoch.
+  crypto::Nonce nonce;
+  std::copy_n(slot.begin(), nonce.size(), nonce.begin());
+  if (!core_.keys->pages(ref.epoch.value)
+           ->open(scratch.first(ref.sealed_bytes), slot.subspan(nonce.size(), ref.sealed_bytes),
+                  ref.tag, place.associated(ref.epoch), nonce)) {
+    core_.page_file->raise_unverified(fmt::format("{} in slot {} of {} does not verify",
+                                                  describe(place), ref.slot.value,
+                                                  core_.files.pages().string()));
+  }
+}
+
 pager::SlotRun StoreImage::run_of(std::uint64_t value_id, std::uint64_t index,
                                   const ChunkRef& ref) const {
   expect_sensible(core_, value_id, index, ref);
@@ -30,6 +46,29 @@ void StoreImage::open_chunk(std::uint64_t value_id, std::uint64_t index, const C
   std::copy_n(slots.begin(), nonce.size(), nonce.begin());
   verify_chunk(core_, value_id, index, ref, nonce, slots.subspan(nonce.size(), ref.sealed_bytes),
                out.first(ref.sealed_bytes));
+}
+
+ImageView::~ImageView() {
+  map_.for_each([this](const PageMap::Entry& entry) { core_.frames->leave(entry.frame); });
+}
+
+PagePin ImageView::pin(PageId id) {
+  if (const PageMap::Entry* entry = map_.find(id);
+      entry != nullptr && core_.frames->try_pin(entry->frame)) {
+    return {*core_.frames, entry->frame.frame, id, core_.frames->bytes(entry->frame.frame)};
+  }
+  map_.reserve_one();
+  const auto ref = image_.lookup(id);
+  if (!ref) raise_no_page(core_, id);
+  const pager::SharedFrame shared = open_shared(
+      core_, id, PageVersion{.ref = *ref, .has_slot = true, .buffer = {}}, pager::Claim::reader);
+  map_.set(id, shared);
+  return {*core_.frames, shared.frame, id, core_.frames->bytes(shared.frame)};
+}
+
+void ImageView::read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
+                           std::span<std::byte> out) {
+  txn::open_chunk(core_, value_id, index, ref, out);
 }
 
 pager::Superblock superblock_of_copy(platform::Platform& platform,

@@ -15,6 +15,7 @@
 #include "pager/checkpoint_walk.hpp"
 #include "pager/slot_ledger.hpp"
 #include "txn/core.hpp"
+#include "txn/page_map.hpp"
 #include "txn/pages.hpp"
 
 namespace coffer::txn {
@@ -46,6 +47,10 @@ class StoreImage {
                  std::span<std::byte> frame) const {
     core_.sealer->open_copy(page, ref, slot, frame);
   }
+  /// Likewise of a node of the page table or the free map, whose plaintext is not wanted: `scratch` has room for
+  /// it.
+  void verify_node(const pager::NodePlace& place, const pager::SlotRef& ref,
+                   std::span<const std::byte> slot, std::span<std::byte> scratch) const;
   /// The slots of a chunk; raises when its reference cannot be.
   [[nodiscard]] pager::SlotRun run_of(std::uint64_t value_id, std::uint64_t index,
                                       const ChunkRef& ref) const;
@@ -54,11 +59,40 @@ class StoreImage {
                   std::span<const std::byte> slots, std::span<std::byte> out) const;
 
  private:
+  friend class ImageView;
   Core& core_;
   std::vector<std::byte> key_header_;
   pager::Superblock superblock_;
   std::unique_ptr<pager::SlotPin> pin_;
   pager::CheckpointLookup lookup_;
+};
+
+/// The pages of an image, for what reads structures that are made of several.  Frames are those of the store's
+/// readers.
+class ImageView final : public PageSource {
+ public:
+  /// `image` outlives the view.
+  explicit ImageView(StoreImage& image) : image_(image), core_(image.core_) {}
+  ~ImageView() override;
+  ImageView(const ImageView&) = delete;
+  ImageView& operator=(const ImageView&) = delete;
+
+  [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
+  [[nodiscard]] PagePin pin(PageId id) override;
+  [[nodiscard]] PageId catalog_root() const override { return image_.superblock().catalog_root; }
+  [[nodiscard]] std::size_t chunk_bytes() const override {
+    return pager::chunk_bytes(core_.page_bytes);
+  }
+  [[nodiscard]] ChunkBuffer chunk_buffer() override { return core_.chunks->take(); }
+  void read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
+                  std::span<std::byte> out) override;
+  [[nodiscard]] platform::LockedHeap& heap() override { return *core_.heap; }
+  [[nodiscard]] std::uint64_t change_count() const override { return 0; }
+
+ private:
+  StoreImage& image_;
+  Core& core_;
+  PageMap map_;
 };
 
 /// The superblock of a copy of a store that goes its own way: another instance, another history, a journal that

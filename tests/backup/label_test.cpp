@@ -149,26 +149,4 @@ TEST_CASE("any bytes can be taken for a label, of any length") {
   }
 }
 
-TEST_CASE("a backup of a kind that cannot be read as a logical one is refused by its name") {
-  const TempDirectory directory;
-  const auto file = directory.path() / "backup";
-  for (const Kind kind : {Kind::logical_increment, Kind::snapshot, Kind::snapshot_increment}) {
-    Label label = second_increment();
-    label.kind = kind;
-    if (kind == Kind::logical_increment) label.page_size = 0;
-    if (kind == Kind::snapshot) {
-      label.link = 0;
-      label.set = label.id;
-      label.parent = {};
-    }
-    auto bytes = encoded(label);
-    bytes.resize(4608);
-    write_bytes(file, bytes);
-    CHECK_THROWS_WITH(static_cast<void>(verify_backup(file, nullptr)),
-                      Catch::Contains(" " + std::string(backup::name_of(kind)) + " backup"));
-    CHECK(outcome_of([&] { static_cast<void>(verify_backup(file, nullptr)); }) ==
-          "VersionUnsupported");
-  }
-}
-
 }  // namespace coffer::test

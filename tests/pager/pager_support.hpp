@@ -289,8 +289,8 @@ struct Walked {
 inline Walked walk(const pager::Metadata& metadata) {
   Walked w;
   metadata.walk({[&](PageId page, const pager::SlotRef& ref) { w.pages[page.value] = ref; },
-                 [&](crypto::Role, SlotId slot) {
-                   w.nodes.insert(slot.value);
+                 [&](const pager::NodePlace&, const pager::SlotRef& ref) {
+                   w.nodes.insert(ref.slot.value);
                    ++w.node_count;
                  },
                  [&](SlotId slot) { w.used.insert(slot.value); }});

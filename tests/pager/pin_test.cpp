@@ -93,7 +93,7 @@ TEST_CASE("a walk of what was born since a checkpoint finds what was written sin
           found.insert(ref.slot.value);
           REQUIRE(ref.slot == now.pages.at(page.value).slot);
         },
-        [&](crypto::Role, SlotId slot) { found.insert(slot.value); },
+        [&](const pager::NodePlace&, const pager::SlotRef& ref) { found.insert(ref.slot.value); },
         {}};
     pager::CheckpointWalker(world.open->file, world.keys, collect, since).all(world.superblock);
     REQUIRE(found == expected);

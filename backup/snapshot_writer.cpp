@@ -1,0 +1,198 @@
+// See snapshot_writer.hpp.
+#include "backup/snapshot_writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "crypto/seal_format.hpp"
+#include "pager/pager_format.hpp"
+#include "platform/contracts.hpp"
+
+namespace coffer::backup {
+namespace {
+
+using crypto::seal_format::put_little_endian;
+
+std::vector<std::byte> encode_manifest(const Manifest& manifest) {
+  std::vector<std::byte> bytes(format::kManifestBytes);
+  bytes[format::kFlagsAt] = manifest.verified ? format::kVerifiedFlag : std::byte{0};
+  put_little_endian(&bytes[format::kParentCheckpointAt], manifest.parent.checkpoint);
+  std::ranges::copy(manifest.parent.identity, &bytes[format::kParentIdentityAt]);
+  const auto plain = std::make_unique<pager::superblock_format::Plain>();
+  pager::superblock_format::encode(manifest.superblock, *plain);
+  std::ranges::copy(*plain, &bytes[format::kSuperblockAt]);
+  return bytes;
+}
+
+/// Where the slots of a group go; `count` of them.
+std::vector<std::byte> encode_table(std::span<const pager::SlotRun> runs,
+                                    std::uint32_t page_bytes) {
+  std::vector<std::byte> bytes(format::group_table_bytes(page_bytes));
+  std::byte* at = bytes.data();
+  for (const pager::SlotRun& run : runs) {
+    Expects(at + format::kGroupEntryBytes <= bytes.data() + bytes.size());
+    pager::format::detail::put_number<6>(at, run.first.value);
+    pager::format::detail::put_number<2>(at + 6, run.count);
+    at += format::kGroupEntryBytes;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+SnapshotWriter::SnapshotWriter(platform::File& file, BackupHeader header, const Manifest& manifest,
+                               platform::LockedHeap& heap)
+    : page_bytes_(manifest.superblock.page_bytes),
+      group_slots_(format::group_slots(page_bytes_)),
+      file_(file),
+      header_(std::move(header)),
+      sealer_(header_.suite, header_.key_bytes(), heap),
+      sealed_(format::sealed(format::group_table_bytes(page_bytes_))) {
+  std::ranges::copy(sealer_.header(), &header_.bytes[format::kStreamHeaderAt]);
+  sealer_.bind(context_of(header_));
+  write(header_.bytes);
+  std::vector<std::byte> sealed(format::sealed(format::kManifestBytes));
+  sealer_.seal(sealed, encode_manifest(manifest), false);
+  write(sealed);
+  const std::size_t room =
+      format::kGroupBytes + std::size_t{pager::chunk_slots(page_bytes_)} * page_bytes_;
+  group_.slots.resize(room);
+  spare_.emplace();
+  spare_->slots.resize(room);
+  thread_ = std::thread([this] { work(); });
+}
+
+SnapshotWriter::~SnapshotWriter() {
+  stop();
+}
+
+void SnapshotWriter::stop() noexcept {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void SnapshotWriter::raise_failure() {
+  const std::scoped_lock lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+std::span<std::byte> SnapshotWriter::room(std::uint32_t slots) {
+  const std::size_t at = std::size_t{group_.count} * page_bytes_;
+  if (at + std::size_t{slots} * page_bytes_ > group_.slots.size()) next_group();
+  return std::span(group_.slots)
+      .subspan(std::size_t{group_.count} * page_bytes_, std::size_t{slots} * page_bytes_);
+}
+
+void SnapshotWriter::took(pager::SlotRun run) {
+  if (!group_.runs.empty()) {
+    pager::SlotRun& last = group_.runs.back();
+    if (last.first.next(last.count) == run.first) {
+      last.count += run.count;
+      group_.count += run.count;
+      return;
+    }
+  }
+  group_.runs.push_back(run);
+  group_.count += run.count;
+}
+
+void SnapshotWriter::next_group() {
+  Group next;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return spare_.has_value() || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    next = *std::move(spare_);
+    spare_.reset();
+  }
+  next.runs.clear();
+  next.count = 0;
+  // A full group has group_slots_; what is behind them begins the next one.
+  Expects(group_.count >= group_slots_);
+  std::uint32_t before = 0;
+  std::vector<pager::SlotRun> full;
+  for (const pager::SlotRun& run : group_.runs) {
+    const std::uint32_t here = std::min(run.count, group_slots_ - before);
+    if (here != 0) full.push_back({run.first, here});
+    if (here < run.count) next.runs.push_back({run.first.next(here), run.count - here});
+    before += here;
+  }
+  next.count = group_.count - group_slots_;
+  std::memcpy(next.slots.data(), group_.slots.data() + std::size_t{group_slots_} * page_bytes_,
+              std::size_t{next.count} * page_bytes_);
+  group_.runs = std::move(full);
+  group_.count = group_slots_;
+  hand_over(std::move(group_));
+  group_ = std::move(next);
+}
+
+void SnapshotWriter::hand_over(Group&& group) {
+  slots_ += group.count;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !waiting_.has_value() || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    waiting_ = std::move(group);
+  }
+  changed_.notify_all();
+}
+
+void SnapshotWriter::work() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return waiting_.has_value() || stopping_; });
+    if (!waiting_) return;
+    Group group = *std::move(waiting_);
+    waiting_.reset();
+    busy_ = true;
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      seal(group);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    busy_ = false;
+    spare_ = std::move(group);
+    if (failure) failure_ = failure;
+    changed_.notify_all();
+    if (failure) return;
+  }
+}
+
+void SnapshotWriter::seal(const Group& group) {
+  const auto slots = std::span(group.slots).first(std::size_t{group.count} * page_bytes_);
+  sealer_.seal(sealed_, encode_table(group.runs, page_bytes_), false, slots);
+  write(slots);
+  write(sealed_);
+}
+
+void SnapshotWriter::write(std::span<const std::byte> bytes) {
+  file_.write_at(position_, bytes);
+  position_ += bytes.size();
+}
+
+std::uint64_t SnapshotWriter::finish() {
+  while (group_.count > group_slots_) next_group();
+  if (group_.count != 0) hand_over(std::move(group_));
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return failure_ || (!waiting_ && !busy_); });
+  }
+  stop();
+  raise_failure();
+  std::array<std::byte, format::kEndRecordBytes> end;
+  put_little_endian(end.data(), slots_);
+  std::array<std::byte, format::sealed(format::kEndRecordBytes)> sealed;
+  sealer_.seal(sealed, end, true);
+  write(sealed);
+  return position_;
+}
+
+}  // namespace coffer::backup

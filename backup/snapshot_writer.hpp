@@ -1,0 +1,92 @@
+// A snapshot, or an increment of one, as it is written: slots are collected into groups, and a second thread seals
+// and writes a group while the next one is being filled.
+//
+// Invariants
+//   A1  Only ciphertext passes through here (in suite none: what is plaintext on the disk anyway).
+//   A2  Groups are sealed and written in the order in which they were filled, by one thread.
+//   A3  What fails in that thread is raised in the caller's, at the next group or at the end.
+#pragma once
+
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "backup/backup_key.hpp"
+#include "backup/slot_sink.hpp"
+#include "backup/snapshot_format.hpp"
+#include "crypto/chunk_stream.hpp"
+#include "pager/superblock.hpp"
+#include "platform/locked_heap.hpp"
+
+namespace coffer::backup {
+
+/// What an increment says of the snapshot, or increment, before it.
+struct ParentMark {
+  std::uint64_t checkpoint = 0;
+  crypto::Hash identity{};
+  friend bool operator==(const ParentMark&, const ParentMark&) = default;
+};
+
+/// What stands in front of the slots.
+struct Manifest {
+  bool verified = false;  ///< all that the archive holds was, when it was made
+  ParentMark parent{};    ///< zero in a full snapshot
+  pager::Superblock superblock{};
+};
+
+class SnapshotWriter final : public SlotSink {
+ public:
+  /// Writes header and manifest.  Everything outlives the writer.
+  SnapshotWriter(platform::File& file, BackupHeader header, const Manifest& manifest,
+                 platform::LockedHeap& heap);
+  /// Waits for the thread.
+  ~SnapshotWriter() override;
+  SnapshotWriter(const SnapshotWriter&) = delete;
+  SnapshotWriter& operator=(const SnapshotWriter&) = delete;
+
+  [[nodiscard]] std::span<std::byte> room(std::uint32_t slots) override;
+  void took(pager::SlotRun run) override;
+  /// Ends the archive: all of it is with the operating system.  The file's length.
+  std::uint64_t finish();
+
+ private:
+  struct Group {
+    std::vector<std::byte> slots;  ///< a full group's, and what did not fit into it
+    std::vector<pager::SlotRun> runs;
+    std::uint32_t count = 0;
+  };
+
+  /// Hands the full group over and goes on with an empty one, which begins with what was too much.
+  void next_group();
+  void hand_over(Group&& group);
+  void work();
+  void seal(const Group& group);
+  void write(std::span<const std::byte> bytes);
+  void raise_failure();
+  void stop() noexcept;
+
+  const std::uint32_t page_bytes_;
+  const std::uint32_t group_slots_;
+  platform::File& file_;
+  BackupHeader header_;
+  crypto::ChunkSealer sealer_;
+  std::vector<std::byte> sealed_;  ///< the thread's
+  std::uint64_t position_ = 0;     ///< likewise
+  std::uint64_t slots_ = 0;        ///< in groups that were handed over
+  Group group_;                    ///< being filled
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Group> waiting_;  ///< for the thread
+  std::optional<Group> spare_;    ///< back from it
+  bool stopping_ = false;
+  bool busy_ = false;
+  std::exception_ptr failure_;
+  std::thread thread_;
+};
+
+}  // namespace coffer::backup
