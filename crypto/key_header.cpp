@@ -1,4 +1,4 @@
-// Creating and opening the `keys` file (invariants H1 to H5 in key_header.hpp).
+// Creating, opening and renewing the `keys` file (invariants H1 to H6 in key_header.hpp).
 //
 // Opening goes through the copies in three steps, each of which may only narrow:
 //
@@ -13,11 +13,14 @@
 //   a slot opens and the MAC fails      Tampered, unless the other copy verifies
 //                                       (suite none: Corrupted)
 //   no slot commits to the key          WrongKey
+//   authentic, with a page size or      VersionUnsupported
+//   epochs that cannot be
 #include "crypto/key_header.hpp"
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -55,6 +58,15 @@ std::uint32_t epoch_of(CopyView copy) {
 }
 std::uint64_t generation_of(CopyView copy) {
   return get_little_endian<std::uint64_t>(&copy[layout::kGenerationAt]);
+}
+std::uint32_t derived_epochs_of(CopyView copy) {
+  return get_little_endian<std::uint32_t>(&copy[layout::kDerivedEpochsAt]);
+}
+/// The salt of the `index`-th derived epoch, from 1.
+std::span<const std::byte, layout::kEpochSaltBytes> epoch_salt(CopyView copy, std::size_t index) {
+  Expects(index >= 1 && index <= layout::kDerivedEpochsMax);
+  return copy.subspan(layout::kEpochSaltsAt + (index - 1) * layout::kEpochSaltBytes)
+      .first<layout::kEpochSaltBytes>();
 }
 StoreId store_of(CopyView copy) {
   StoreId store;
@@ -98,6 +110,22 @@ bool page_bytes_allowed(std::uint32_t page_bytes) {
          std::has_single_bit(page_bytes);
 }
 
+/// Epochs begin with 1, and the base epoch is one.
+bool epochs_allowed(CopyView copy) {
+  return derived_epochs_of(copy) <= layout::kDerivedEpochsMax && base_epoch_of(copy) >= 1;
+}
+
+/// Derives the sub-keys of every epoch of `copy`, which is authentic; the data key and the epochs
+/// key are in `keys`.
+void derive_all_epochs(CopyView copy, KeyMaterial& keys) {
+  Expects(epochs_allowed(copy));
+  const std::uint32_t derived = derived_epochs_of(copy);
+  derive_base_epoch(keys);
+  for (std::uint32_t i = 1; i <= derived; ++i) {
+    derive_further_epoch(keys, i, epoch_of(copy) - derived + i, epoch_salt(copy, i));
+  }
+}
+
 enum class Verdict { verified, not_ours, tampered };
 
 /// Verifies an unencrypted copy, which is damage control only.
@@ -105,8 +133,8 @@ Verdict unlock_keyless(CopyView copy) {
   return mac_fits(copy, {}) ? Verdict::verified : Verdict::tampered;
 }
 
-/// Looks for the slot that `secret` opens and verifies the MAC with what it holds.  Verified: all
-/// sub-keys are in `keys`.
+/// Looks for the slot that `secret` opens and verifies the MAC with what it holds.  Verified: the
+/// data key and what the header needs are in `keys`.
 Verdict unlock(CopyView copy, const Key::Secret& secret, KeyMaterial& keys) {
   const auto slots = slots_of(copy, kind_of(secret));
   if (!slots) {
@@ -119,7 +147,7 @@ Verdict unlock(CopyView copy, const Key::Secret& secret, KeyMaterial& keys) {
       case SlotOutcome::forged:
         return Verdict::tampered;
       case SlotOutcome::opened:
-        derive_data_keys(keys);
+        derive_header_keys(keys);
         return mac_fits(copy, keys.header) ? Verdict::verified : Verdict::tampered;
     }
   }
@@ -213,13 +241,15 @@ void keep_expected(std::vector<CopyView>& copies, bool key_given, const std::str
 }
 
 /// True when `newer`, which the key does not open, is nevertheless authentic under the data key
-/// that `older` has given, or names another epoch, whose key we have not: then the slot was taken
-/// away.
+/// that `older` has given, or names another base epoch, whose data key we have not: then the slot
+/// was taken away.  Current epochs say nothing here: derived ones share the wrapped data key, so
+/// that the MAC decides, and a new data key's epoch may be one that `older` has derived.
 bool locked_out(CopyView newer, CopyView older, const KeyMaterial& keys) {
-  return epoch_of(newer) != epoch_of(older) || mac_fits(newer, keys.header);
+  return base_epoch_of(newer) != base_epoch_of(older) || mac_fits(newer, keys.header);
 }
 
-/// Picks the copy that holds; sub-keys are in `keys` (nullptr: no key was given).
+/// Picks the copy that holds; its data key and what the header needs are in `keys` (nullptr: no key
+/// was given).
 CopyView choose(const std::vector<CopyView>& copies, const Key* key, KeyMaterial* keys,
                 const std::string& name) {
   bool tampered = false;
@@ -263,6 +293,7 @@ OpenedKeyHeader finish(CopyView copy, std::unique_ptr<KeyRing> ring, bool repair
 RingIdentity identity_of(CopyView copy) {
   return {.suite = static_cast<Suite>(suite_of(copy)),
           .store = store_of(copy),
+          .base_epoch = gsl::narrow<std::uint32_t>(base_epoch_of(copy)),
           .epoch = epoch_of(copy),
           .header_hash = hash({}, {copy})};
 }
@@ -316,7 +347,8 @@ OpenedKeyHeader create_key_header(platform::Platform& platform, const Key* key,
   KeyPage page(platform.memory(), policy);
   platform.entropy().fill(page->data);
   write_slot(copy, store, 0, key->secret(), kFirstEpoch, *page, platform.entropy());
-  derive_data_keys(*page);
+  derive_header_keys(*page);
+  derive_all_epochs(copy, *page);
   put_checks(copy, page->header);
   return finish(copy, make_key_ring(identity_of(copy), std::move(page)), false);
 }
@@ -336,16 +368,59 @@ OpenedKeyHeader open_key_header(platform::Platform& platform, std::span<const st
   const CopyView copy = choose(copies, key, page ? &**page : nullptr, where);
 
   // From here on the copy is authentic: what does not fit was written so.
-  if (!page_bytes_allowed(page_bytes_of(copy)) || epoch_of(copy) == 0) {
+  if (!page_bytes_allowed(page_bytes_of(copy)) || !epochs_allowed(copy)) {
     throw VersionUnsupported(where + ": page size " + std::to_string(page_bytes_of(copy)) +
-                             " and key epoch " + std::to_string(epoch_of(copy)) +
-                             " are not of this version: open the store with a newer Coffer");
+                             " and key epoch " + std::to_string(epoch_of(copy)) + ", " +
+                             std::to_string(derived_epochs_of(copy)) +
+                             " of them derived, are not of this version: open the store with a "
+                             "newer Coffer");
+  }
+  if (page) {
+    derive_all_epochs(copy, **page);
   }
   const bool repaired = !std::equal(copy.begin(), copy.end(), file.begin()) ||
                         !std::equal(copy.begin(), copy.end(), file.begin() + layout::kCopyBytes);
   auto ring = page ? make_key_ring(identity_of(copy), std::move(*page))
                    : make_keyless_ring(identity_of(copy));
   return finish(copy, std::move(ring), repaired);
+}
+
+OpenedKeyHeader renew_key_header(platform::Platform& platform, const KeyRing& keys,
+                                 std::span<const std::byte> copy, platform::LockPolicy policy) {
+  ensure_ready();
+  Expects(copy.size() == layout::kCopyBytes && hash({}, {copy}) == keys.header_hash());
+  // What a ring was made of is authentic and was checked then.
+  const std::uint32_t derived = derived_epochs_of(copy);
+  if (derived >= layout::kDerivedEpochsMax ||
+      epoch_of(copy) == std::numeric_limits<std::uint32_t>::max() ||
+      generation_of(copy) == std::numeric_limits<std::uint64_t>::max()) {
+    throw InvalidArgument("the store's key header has " + std::to_string(derived) +
+                          " derived key epochs and can take no further one (the most are " +
+                          std::to_string(layout::kDerivedEpochsMax) +
+                          "): move the contents to a new store by a logical backup");
+  }
+  const std::uint32_t index = derived + 1;
+  const std::uint32_t epoch = epoch_of(copy) + 1;
+
+  std::array<std::byte, layout::kCopyBytes> renewed;
+  std::copy(copy.begin(), copy.end(), renewed.begin());
+  put_little_endian(&renewed[layout::kEpochAt], epoch);
+  put_little_endian(&renewed[layout::kGenerationAt], generation_of(copy) + 1);
+  put_little_endian(&renewed[layout::kDerivedEpochsAt], index);
+  std::array<std::byte, layout::kEpochSaltBytes> salt;
+  platform.entropy().fill(salt);
+  put(renewed, layout::kEpochSaltsAt + derived * layout::kEpochSaltBytes, salt);
+
+  const KeyMaterial* const old = key_material_of(keys);
+  if (old == nullptr) {
+    put_checks(renewed, {});
+    return finish(renewed, make_keyless_ring(identity_of(renewed)), false);
+  }
+  KeyPage page(platform.memory(), policy);
+  copy_for_further_epoch(*page, *old, index);
+  derive_further_epoch(*page, index, epoch, salt);
+  put_checks(renewed, page->header);
+  return finish(renewed, make_key_ring(identity_of(renewed), std::move(page)), false);
 }
 
 }  // namespace coffer::crypto

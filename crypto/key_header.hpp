@@ -22,6 +22,10 @@
 //       under the same data key, has locked: taking a slot away holds from the first copy written.
 //       That both copies were replaced by older ones shows in the header hash that the superblock
 //       carries.
+//   H6  A derived epoch needs nobody's secret: its data key comes from the epochs key and a random
+//       salt.  So two copies of a store that are both renewed go on under different keys, and each
+//       still opens with every slot that it had.  It is not a new data key: who has the wrapped one
+//       has all epochs' keys.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +45,7 @@ namespace coffer::crypto {
 inline constexpr std::size_t kBackupSaltBytes = 32;
 
 /// Sub-keys of a store, in locked memory of their own; wiped on destruction.  One data key per
-/// epoch; format 1 writes epoch 1.
+/// epoch: the base epoch's is wrapped in the slots, later ones are derived.
 class KeyRing {
  public:
   virtual ~KeyRing() = default;
@@ -49,10 +53,11 @@ class KeyRing {
   [[nodiscard]] virtual const StoreId& store_id() const = 0;
   /// The epoch that new pages are sealed under.
   [[nodiscard]] virtual std::uint32_t current_epoch() const = 0;
-  /// Pages, table nodes, free-map nodes and value chunks of `epoch`; nullptr for an unknown epoch
+  /// Pages, table nodes, free-map nodes and value chunks of `epoch`, which is one from the base epoch
+  /// to the current one; nullptr for another
   /// (bytes from disk name epochs: the caller raises Tampered).
   [[nodiscard]] virtual const Sealer* pages(std::uint32_t epoch) const = 0;
-  /// Journal headers and bodies.
+  /// Journal headers and bodies; like all that follow, of the current epoch.
   [[nodiscard]] virtual const Sealer& journal() const = 0;
   /// The superblock.
   [[nodiscard]] virtual const Sealer& superblock() const = 0;
@@ -93,5 +98,14 @@ struct OpenedKeyHeader {
                                               std::span<const std::byte> file, const Key* key,
                                               platform::LockPolicy policy,
                                               const platform::Path& name);
+
+/// Makes of the header that `keys` was opened from a newer one with a further, derived epoch, which
+/// is its current one; no key is needed from the caller.  `copy` is one copy of that header (its hash
+/// is `keys.header_hash()`).  The result's `bytes` is the whole content of the `keys` file, not yet
+/// written anywhere; its ring knows all epochs and does not need `keys`.  InvalidArgument when the
+/// header has no room for another.
+[[nodiscard]] OpenedKeyHeader renew_key_header(platform::Platform& platform, const KeyRing& keys,
+                                               std::span<const std::byte> copy,
+                                               platform::LockPolicy policy);
 
 }  // namespace coffer::crypto

@@ -8,16 +8,20 @@
 //        0      8  magic "COFFERK1"                   0      1  state: 0 empty, 1 in use
 //        8      4  format version: 1                  1      1  kind: 1 raw key, 2 passphrase
 //       12      2  suite                              2      2  zero
-//       14      2  zero                               4      4  epoch of the data key it wraps
+//       14      2  zero                               4      4  base epoch b, whose key it wraps
 //       16      4  page size in bytes                 8      4  Argon2id passes      (raw: zero)
-//       20      4  current key epoch                 12      4  zero
+//       20      4  current key epoch b + n           12      4  zero
 //       24      8  generation                        16      8  Argon2id memory      (raw: zero)
 //       32     16  store id                          24     16  Argon2id salt        (raw: zero)
 //       48     16  zero                              40     24  nonce of the wrapping
 //       64   2048  8 slots of 256 bytes              64     32  wrapped data key
-//     2112   1920  zero                              96     16  tag of the wrapping
-//     4032     32  checksum over [0, 4032)          112     32  commitment
-//     4064     32  MAC over [0, 4064)               144    112  zero
+//     2112      4  derived epochs n: 0 to 59         96     16  tag of the wrapping
+//     2116      4  zero                             112     32  commitment
+//     2120   1888  59 salts of 32 bytes, the        144    112  zero
+//                  first n in use, others zero
+//     4008     24  zero
+//     4032     32  checksum over [0, 4032)
+//     4064     32  MAC over [0, 4064)
 //
 //   checksum    BLAKE2b-256 without a key: damage shows, whoever looks
 //   MAC         BLAKE2b-256 under the header key; without a key in suite `none`
@@ -37,6 +41,13 @@
 //                                     4       header: the MAC above
 //                                     5       anchor
 //                                     6       backup
+//   wrapped data key     "cofferDK"   7       epochs
+//
+// The wrapped data key is that of the base epoch b.  The data key of the derived epoch e = b + i
+// (i from 1 to n) is BLAKE2b-256 under the epochs key over
+//   the ASCII text "epoch" | e (4 bytes) | salt i
+// The header key always comes from the wrapped data key, so that one MAC key serves all epochs of
+// a header.  Suite `none` has epochs and salts as well, and no keys.
 //
 // The key-encryption key is the caller's 32 bytes, or Argon2id version 1.3 with one lane of the
 // passphrase, with the slot's salt, passes and memory.
@@ -70,12 +81,18 @@ inline constexpr std::size_t kStoreIdAt = kGenerationAt + sizeof(std::uint64_t);
 inline constexpr std::size_t kSlotsAt = kStoreIdAt + kStoreIdBytes + 16;
 inline constexpr std::size_t kSlots = 8;
 inline constexpr std::size_t kSlotBytes = 256;
+inline constexpr std::size_t kDerivedEpochsAt = kSlotsAt + kSlots * kSlotBytes;
+inline constexpr std::size_t kEpochSaltBytes = 32;
+inline constexpr std::uint32_t kDerivedEpochsMax = 59;
+inline constexpr std::size_t kEpochSaltsAt = kDerivedEpochsAt + sizeof(std::uint32_t) + 4;
+inline constexpr std::size_t kEpochSaltsEnd = kEpochSaltsAt + kDerivedEpochsMax * kEpochSaltBytes;
 inline constexpr std::size_t kMacAt = kCopyBytes - kHashBytes;
 inline constexpr std::size_t kChecksumAt = kMacAt - kHashBytes;
 
 static_assert(kVersionAt == 8 && kSuiteAt == 12 && kPageBytesAt == 16 && kEpochAt == 20);
 static_assert(kGenerationAt == 24 && kStoreIdAt == 32 && kSlotsAt == 64);
-static_assert(kSlotsAt + kSlots * kSlotBytes == 2112);
+static_assert(kDerivedEpochsAt == 2112 && kEpochSaltsAt == 2120 && kEpochSaltsEnd == 4008);
+static_assert(kEpochSaltsEnd <= kChecksumAt);
 static_assert(kChecksumAt == 4032 && kMacAt == 4064);
 
 namespace slot {
@@ -101,6 +118,8 @@ static_assert(kCommitmentAt == 112 && kCommitmentAt + kHashBytes <= kSlotBytes);
 inline constexpr std::array<char, 8> kKeyEncryptionContext = {'c', 'o', 'f', 'f',
                                                               'e', 'r', 'K', 'E'};
 inline constexpr std::array<char, 8> kDataContext = {'c', 'o', 'f', 'f', 'e', 'r', 'D', 'K'};
+/// What a derived epoch's data key is the hash of, before its number and its salt.
+inline constexpr std::array<char, 5> kEpochText = {'e', 'p', 'o', 'c', 'h'};
 
 /// Numbers of the keys derived from a key-encryption key.
 enum class KeyEncryptionKeyNumber : std::uint64_t { commitment = 1, wrapping = 2 };
@@ -112,6 +131,7 @@ enum class DataKeyNumber : std::uint64_t {
   header = 4,
   anchor = 5,
   backup = 6,
+  epochs = 7,  ///< of the wrapped data key only
 };
 
 /// Bounds on what a slot may ask of Argon2id.  The parameters cannot be authenticated before they

@@ -3,11 +3,17 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <new>
 #include <type_traits>
 
+#include "crypto/seal_format.hpp"
+
 namespace coffer::crypto {
 namespace {
+
+using key_header_format::kDataContext;
+using DataNumber = key_header_format::DataKeyNumber;
 
 static_assert(kKeyBytes == crypto_kdf_KEYBYTES);
 static_assert(std::is_trivially_destructible_v<KeyMaterial>);
@@ -21,6 +27,15 @@ void derive(KeyBytes& out, const KeyBytes& from, const std::array<char, 8>& cont
                                      reinterpret_cast<const unsigned char*>(from.data())) == 0);
 }
 
+/// Derives an epoch's sub-keys from its data key.
+void derive_epoch(KeyMaterial& keys, std::size_t index, const KeyBytes& data) {
+  derive(keys.pages.at(index), data, kDataContext, DataNumber::pages);
+  derive(keys.journal, data, kDataContext, DataNumber::journal);
+  derive(keys.superblock, data, kDataContext, DataNumber::superblock);
+  derive(keys.anchor, data, kDataContext, DataNumber::anchor);
+  derive(keys.backup, data, kDataContext, DataNumber::backup);
+}
+
 }  // namespace
 
 void KeyMaterial::wipe_key_encryption() noexcept {
@@ -32,7 +47,7 @@ void KeyMaterial::wipe_key_encryption() noexcept {
 void KeyMaterial::wipe_opening() noexcept {
   wipe_key_encryption();
   wipe(data);
-  wipe(header);
+  wipe(derived);
 }
 
 KeyPage::KeyPage(platform::Memory& memory, platform::LockPolicy policy)
@@ -50,15 +65,31 @@ void derive_slot_keys(KeyMaterial& keys) {
   derive(keys.wrapping, keys.key_encryption, kKeyEncryptionContext, Number::wrapping);
 }
 
-void derive_data_keys(KeyMaterial& keys) {
-  using key_header_format::kDataContext;
-  using Number = key_header_format::DataKeyNumber;
-  derive(keys.header, keys.data, kDataContext, Number::header);
-  derive(keys.pages, keys.data, kDataContext, Number::pages);
-  derive(keys.journal, keys.data, kDataContext, Number::journal);
-  derive(keys.superblock, keys.data, kDataContext, Number::superblock);
-  derive(keys.anchor, keys.data, kDataContext, Number::anchor);
-  derive(keys.backup, keys.data, kDataContext, Number::backup);
+void derive_header_keys(KeyMaterial& keys) {
+  derive(keys.header, keys.data, kDataContext, DataNumber::header);
+  derive(keys.epochs, keys.data, kDataContext, DataNumber::epochs);
+}
+
+void derive_base_epoch(KeyMaterial& keys) {
+  derive_epoch(keys, 0, keys.data);
+}
+
+void derive_further_epoch(KeyMaterial& keys, std::size_t index, std::uint32_t epoch,
+                          std::span<const std::byte, key_header_format::kEpochSaltBytes> salt) {
+  Expects(index > 0 && index < kEpochsMax);
+  std::array<std::byte, sizeof epoch> number;
+  seal_format::put_little_endian(number.data(), epoch);
+  hash_into(keys.derived, keys.epochs,
+            {std::as_bytes(std::span(key_header_format::kEpochText)), number, salt});
+  derive_epoch(keys, index, keys.derived);
+  wipe(keys.derived);
+}
+
+void copy_for_further_epoch(KeyMaterial& to, const KeyMaterial& from, std::size_t epochs) {
+  Expects(epochs > 0 && epochs < kEpochsMax);
+  to.header = from.header;
+  to.epochs = from.epochs;
+  std::copy_n(from.pages.begin(), epochs, to.pages.begin());
 }
 
 }  // namespace coffer::crypto

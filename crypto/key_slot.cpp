@@ -102,6 +102,11 @@ bool cost_allowed(std::uint32_t passes, std::uint64_t memory_bytes) {
          memory_bytes >= layout::kMemoryMin && memory_bytes <= layout::kMemoryMax;
 }
 
+std::int64_t base_epoch_of(std::span<const std::byte> copy) {
+  return std::int64_t{get_little_endian<std::uint32_t>(&copy[layout::kEpochAt])} -
+         std::int64_t{get_little_endian<std::uint32_t>(&copy[layout::kDerivedEpochsAt])};
+}
+
 std::optional<SlotChoice> slots_of(std::span<const std::byte> copy, SlotKind kind) {
   SlotChoice choice;
   std::uint64_t work = 0;
@@ -115,7 +120,7 @@ std::optional<SlotChoice> slots_of(std::span<const std::byte> copy, SlotKind kin
     const bool raw = found == static_cast<std::uint8_t>(SlotKind::raw_key);
     const bool passphrase = found == static_cast<std::uint8_t>(SlotKind::passphrase);
     if (state != static_cast<std::uint8_t>(SlotState::used) || (!raw && !passphrase) ||
-        slot_epoch(slot) != get_little_endian<std::uint32_t>(&copy[layout::kEpochAt])) {
+        slot_epoch(slot) != base_epoch_of(copy)) {
       return std::nullopt;
     }
     if (passphrase) {

@@ -35,6 +35,10 @@ enum class SlotKind : std::uint8_t { raw_key = 1, passphrase = 2 };
 /// The kind of slot that `secret` opens.
 [[nodiscard]] SlotKind kind_of(const Key::Secret& secret);
 
+/// The epoch whose data key the slots of `copy` wrap.  Works on bytes that nothing has verified yet:
+/// below 1 in a copy that cannot be.
+[[nodiscard]] std::int64_t base_epoch_of(std::span<const std::byte> copy);
+
 /// Slot numbers, in the order in which they are tried.
 struct SlotChoice {
   std::array<std::size_t, key_header_format::kSlots> numbers{};
@@ -42,7 +46,7 @@ struct SlotChoice {
 };
 
 /// The used slots of `kind`; nullopt when a slot is of no known state or kind or of another epoch
-/// than the copy's, or asks more or less of Argon2id than the caps allow, alone or together.  Runs
+/// than the copy's base epoch, or asks more or less of Argon2id than the caps allow, alone or together.  Runs
 /// nothing.
 [[nodiscard]] std::optional<SlotChoice> slots_of(std::span<const std::byte> copy, SlotKind kind);
 
@@ -50,7 +54,7 @@ struct SlotChoice {
 [[nodiscard]] bool cost_allowed(std::uint32_t passes, std::uint64_t memory_bytes);
 
 /// Fills slot `number` of `copy`, whose version, suite and store id are in place: wraps `keys.data`
-/// under `secret`.  Throws Error when Argon2id cannot have its memory.
+/// under `secret`; `epoch` is the base epoch.  Throws Error when Argon2id cannot have its memory.
 void write_slot(std::span<std::byte> copy, const StoreId& store, std::size_t number,
                 const Key::Secret& secret, std::uint32_t epoch, KeyMaterial& keys,
                 platform::Entropy& entropy);

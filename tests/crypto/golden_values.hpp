@@ -59,5 +59,57 @@ inline constexpr std::string_view kTwoKeySlot =
 inline constexpr std::string_view kTwoKeyChecks =
     "e73f0a85ebb39de3e929894afbe9e8c9f57170a9acd4802effcb2d778b0c584c23dc3e76d7dc2b1955c801c2"
     "35251252178d0eecd3e61ed131622181cc23dc2b";
+inline constexpr std::string_view kOnceHead =
+    "434f464645524b31010000000100000000100000020000000200000000000000000102030405060708090a0b"
+    "0c0d0e0f00000000000000000000000000000000";
+inline constexpr std::string_view kOnceSalts =
+    "01000000000000004445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f60616263";
+inline constexpr std::string_view kOnceChecks =
+    "ee8074d14db1205265e4dd1e1f6220fbba6209fd82fc6c671f802d4847beadf3e656966960bf3a692e516bc5"
+    "b32b2b5f3cc66ea9aa0671321b249feb88d1865c";
+inline constexpr std::string_view kOnceHeaderHash =
+    "57c6c77d11992181e3aae04fa85364b75db6d35aef9c6c9ea9da2c756bca8753";
+inline constexpr std::string_view kTwiceHead =
+    "434f464645524b31010000000100000000100000030000000300000000000000000102030405060708090a0b"
+    "0c0d0e0f00000000000000000000000000000000";
+inline constexpr std::string_view kTwiceSalts =
+    "02000000000000004445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f6061626364656667"
+    "68696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f80818283";
+inline constexpr std::string_view kTwiceChecks =
+    "bf9dc44e52a36ddc07efb4d08a2e3e647b9aee4c6831f52cf49e9068e3bb029f1abf2848babaa02af3253535"
+    "1a1618d11ec8b1d233e19105b847f185595b60c8";
+inline constexpr std::string_view kTwiceHeaderHash =
+    "217efc5f7e8e88970f4163226b5b9c7723f1ef0955617fd16cc9372633470267";
+inline constexpr std::string_view kFullHeaderHash =
+    "42c9a97e3f64db8d170f5bad28eb418b2a6630e5e1cd5323e34ac95e04c36b1e";
+inline constexpr std::string_view kEpoch2PagesTag = "e2bc5e7d40129ab9bfbef0521ccbd0dd";
+inline constexpr std::string_view kEpoch2JournalTag = "5728c8d3bd56649f45dc6dbf466c307f";
+inline constexpr std::string_view kEpoch2SuperblockTag = "22e5a18f214acb6638131f1445ea837f";
+inline constexpr std::string_view kEpoch2Anchor =
+    "a0efb4836bde4fb151162545b281ed0482e4122ca0542a699a6e78e3c8fe7cdf";
+inline constexpr std::string_view kEpoch2Backup =
+    "9e93fa78dd34fc35080cdac272e23f18d8d2918fb6da12f7673d8c53ddad9694";
+inline constexpr std::string_view kEpoch3PagesTag = "cb31548d237cae5842a27ee7fb714235";
+inline constexpr std::string_view kEpoch3JournalTag = "de0e5f35acca2f689c186dc3f9be2bb9";
+inline constexpr std::string_view kEpoch3SuperblockTag = "34d2f7c1a3a1a61a74e037310a24b9fe";
+inline constexpr std::string_view kEpoch3Anchor =
+    "750133abb65cc5ed0a8481931d35372db3fe41dc0d1cd9e5b174afec7edea448";
+inline constexpr std::string_view kEpoch3Backup =
+    "79bede8325f5000076fcb4644eebb6e0259f96b89bcf28eb8a14009359b235c4";
+inline constexpr std::string_view kEpoch60PagesTag = "9ee3ebd4e310bf6e547f00dd89e8200c";
+inline constexpr std::string_view kEpoch60JournalTag = "0e3f531313fc79ee19dcfdf09d86329c";
+inline constexpr std::string_view kEpoch60SuperblockTag = "4f0125eee67521730f223a6c71491f00";
+inline constexpr std::string_view kEpoch60Anchor =
+    "de573bda9d7cd42fb02e0929f7111bf3e1b6d0456424e97ff46ae5386729a7a3";
+inline constexpr std::string_view kEpoch60Backup =
+    "41095c940947db0ef6df1f025615a71f2f5e789790d2349c932aa1d5ddacae85";
+inline constexpr std::string_view kKeylessTwice =
+    "434f464645524b31010000000000000000000100030000000300000000000000000102030405060708090a0b"
+    "0c0d0e0f000000000000000000000000000000000200000000000000101112131415161718191a1b1c1d1e1f"
+    "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f404142434445464748494a4b"
+    "4c4d4e4f";
+inline constexpr std::string_view kKeylessTwiceChecks =
+    "afec8fe85d99cb1cc059baa4af4135dbdb9f5ff29aa782af0bc820c0b8e348cdb1c9b1f5d27e6e82de8fe1ba"
+    "b507c089129dff62c5a43eb582ba8a07d0e26451";
 
 }  // namespace golden

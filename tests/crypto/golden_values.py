@@ -123,12 +123,24 @@ def slot(kek, store, wrapped, tag, nonce=NONCE, number=0):
     return (body + commitment).ljust(256, b"\0")
 
 
-def header(slots, data_key, suite=1, page_bytes=4096, generation=1, store=STORE):
-    head = b"COFFERK1" + struct.pack("<IHHIIQ", 1, suite, 0, page_bytes, 1, generation)
+def header(slots, data_key, suite=1, page_bytes=4096, generation=1, store=STORE, salts=()):
+    head = b"COFFERK1" + struct.pack("<IHHIIQ", 1, suite, 0, page_bytes, 1 + len(salts), generation)
     head += store + b"\0" * 16
-    body = (head + slots).ljust(4032, b"\0")
+    body = (head + slots).ljust(2112, b"\0") + struct.pack("<II", len(salts), 0) + b"".join(salts)
+    body = body.ljust(4032, b"\0")
     body += blake(body)
     return body + blake(body, kdf(data_key, b"cofferDK", 4) if data_key else b"")
+
+
+def salts_from(first, count):
+    """What a counting entropy source, at `first`, gives for `count` derived epochs."""
+    numbers = bytes((first + i) % 256 for i in range(32 * count))
+    return [numbers[i:i + 32] for i in range(0, len(numbers), 32)]
+
+
+def epoch_key(epoch, salt):
+    """The data key of a derived epoch."""
+    return blake(b"epoch" + struct.pack("<I", epoch) + salt, kdf(DATA_KEY, b"cofferDK", 7))
 
 
 def wrap_place(store):
@@ -217,6 +229,29 @@ def main():
     emit("kTwoKeyWrapping2", wrap2)
     emit("kTwoKeySlot", forged[64:320])
     emit("kTwoKeyChecks", forged[4032:])
+
+    # Renewed: the salts are what the counting source gives after store id, data key and nonce.
+    salts = salts_from(0x44, 59)
+    for name, count in (("kOnce", 1), ("kTwice", 2), ("kFull", 59)):
+        renewed = header(honest_slot(kek), DATA_KEY, generation=1 + count, salts=salts[:count])
+        assert len(renewed) == 4096
+        if count < 59:
+            emit(name + "Head", renewed[:64])
+            emit(name + "Salts", renewed[2112:2112 + 8 + 32 * count])
+            emit(name + "Checks", renewed[4032:])
+        emit(name + "HeaderHash", blake(renewed))
+    for epoch in (2, 3, 60):
+        data_key = epoch_key(epoch, salts[epoch - 2])
+        place = associated(STORE, 1, 0, epoch, 7, 0)
+        for name, number in (("Pages", 1), ("Journal", 2), ("Superblock", 3)):
+            emit(f"kEpoch{epoch}{name}Tag",
+                 aead(kdf(data_key, b"cofferDK", number), NONCE, place, plain)[1])
+        emit(f"kEpoch{epoch}Anchor", blake(b"onetwo", kdf(data_key, b"cofferDK", 5)))
+        emit(f"kEpoch{epoch}Backup", blake(bytes(range(32)), kdf(data_key, b"cofferDK", 6)))
+    keyless_renewed = header(b"", b"", suite=0, page_bytes=65536, generation=3,
+                             salts=salts_from(0x10, 2))
+    emit("kKeylessTwice", keyless_renewed[:64] + keyless_renewed[2112:2184])
+    emit("kKeylessTwiceChecks", keyless_renewed[4032:])
     print("\n}  // namespace golden")
 
 
