@@ -31,6 +31,11 @@ bool is_page_size(std::uint32_t bytes) {
          bytes <= crypto::key_header_format::kPageBytesMax;
 }
 
+// kind_of and format_of count on it.
+static_assert(static_cast<int>(Kind::logical) == static_cast<int>(BackupKind::logical) + 1);
+static_assert(static_cast<int>(Kind::snapshot_increment) ==
+              static_cast<int>(BackupKind::snapshot_increment) + 1);
+
 /// What is wrong with it, or nullptr.
 const char* contradiction_in(const Label& label) {
   const BackupId zero{};
@@ -73,6 +78,14 @@ std::string_view name_of(Kind kind) {
       break;
   }
   return "snapshot-increment";
+}
+
+BackupKind kind_of(Kind kind) {
+  return static_cast<BackupKind>(static_cast<std::uint8_t>(kind) - 1);
+}
+
+Kind format_of(BackupKind kind) {
+  return static_cast<Kind>(static_cast<std::uint8_t>(kind) + 1);
 }
 
 Label full_label(platform::Entropy& entropy, Kind kind, std::chrono::nanoseconds taken,

@@ -10,6 +10,8 @@
 #include <span>
 #include <string_view>
 
+#include <coffer/backup.hpp>
+
 #include "backup/backup_format.hpp"
 #include "platform/platform.hpp"
 
@@ -34,6 +36,10 @@ struct Label {
 [[nodiscard]] bool is_snapshot(format::Kind kind);
 /// "logical", "logical-increment", "snapshot", "snapshot-increment".
 [[nodiscard]] std::string_view name_of(format::Kind kind);
+
+/// One kind, as the interface and as the format has it.
+[[nodiscard]] BackupKind kind_of(format::Kind kind);
+[[nodiscard]] format::Kind format_of(BackupKind kind);
 
 /// For a new full backup, with a fresh id.  `page_size` is a snapshot's.
 [[nodiscard]] Label full_label(platform::Entropy& entropy, format::Kind kind,

@@ -7,6 +7,7 @@
 
 #include <coffer/backup.hpp>
 
+#include "backup/backup_name.hpp"
 #include "backup/chunked_file.hpp"
 #include "backup/new_file.hpp"
 #include "backup/record_format.hpp"
@@ -117,7 +118,6 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
   platform::Platform& platform = engine.platform();
   const BackupEncryptionMode mode =
       settle_mode(options.encryption, engine.keys().suite() != crypto::Suite::none);
-  const platform::Path place = free_place(platform, file, "a backup");
   const platform::LockPolicy policy = txn::lock_policy_of(options.memory_locking);
 
   ReadTransaction reading = store.read({.latest = false});
@@ -128,9 +128,13 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
                       .page_size = engine.statistics().page_size,
                       .trees = 0,
                       .entries = 0};
+  report.file = free_place(platform,
+                           place_of_new(platform, file, options.store_name, BackupKind::logical,
+                                        report.encrypted, report.taken),
+                           "a backup");
   platform::LockedHeap heap(platform.memory(), kStreamHeapBytes, policy, "a backup");
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
-  NewFile target(platform, place);
+  NewFile target(platform, report.file);
   const Label label = full_label(platform.entropy(), format::Kind::logical, report.taken);
   ChunkedWriter writer(target.file(),
                        new_header(engine, label, mode, options.encryption.key, heap, policy), heap,

@@ -139,7 +139,7 @@ namespace backup {
 namespace {
 
 /// What a file says that it is; nothing is verified yet.
-format::Kind kind_of(platform::Platform& platform, const platform::Path& file) {
+format::Kind kind_in(platform::Platform& platform, const platform::Path& file) {
   return decode_label(read_header(*open_backup(platform, file)), file).kind;
 }
 
@@ -162,7 +162,7 @@ BackupReport verify_backup(const std::vector<std::filesystem::path>& chain, cons
   using namespace backup;
   if (chain.empty()) throw InvalidArgument("no backup was named");
   platform::Platform& platform = platform::native_platform();
-  if (is_snapshot(kind_of(platform, chain.front()))) {
+  if (is_snapshot(kind_in(platform, chain.front()))) {
     return verify_snapshots(platform, chain, key, options);
   }
   expect_single(chain);
@@ -177,7 +177,7 @@ BackupReport restore_backup(const std::vector<std::filesystem::path>& chain, con
   using namespace backup;
   if (chain.empty()) throw InvalidArgument("no backup was named");
   platform::Platform& platform = platform::native_platform();
-  if (is_snapshot(kind_of(platform, chain.front()))) {
+  if (is_snapshot(kind_in(platform, chain.front()))) {
     return restore_snapshots(platform, chain, key, path, options);
   }
   expect_single(chain);

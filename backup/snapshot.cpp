@@ -6,6 +6,7 @@
 #include <coffer/backup.hpp>
 #include <coffer/error.hpp>
 
+#include "backup/backup_name.hpp"
 #include "backup/image_copier.hpp"
 #include "backup/new_file.hpp"
 #include "backup/snapshot_reader.hpp"
@@ -26,6 +27,7 @@ class Copying {
       : engine_(*store.state().engine), platform_(engine_.platform()), options_(options) {
     engine_.check_alive();
     expect_own_encryption(options.encryption, engine_.keys().suite() != crypto::Suite::none);
+    report_.taken = platform_.clock().wall();
   }
 
   [[nodiscard]] platform::Platform& platform() const { return platform_; }
@@ -39,16 +41,22 @@ class Copying {
                       image_->page_bytes());
   }
 
+  /// Where the file goes.
+  [[nodiscard]] platform::Path place(const platform::Path& file, BackupKind kind) const {
+    return free_place(platform_,
+                      place_of_new(platform_, file, options_.store_name, kind,
+                                   engine_.keys().suite() != crypto::Suite::none, report_.taken),
+                      "a backup");
+  }
   /// Makes the checkpoint that is copied and pins it.
   void begin() {
     image_ = engine_.image();
     heap_ = std::make_unique<platform::LockedHeap>(
         platform_.memory(), copier_heap_bytes(image_->page_bytes()) + kStreamHeapBytes, policy(),
         "a snapshot");
-    report_.snapshot = true;
+    report_.kind = BackupKind::snapshot;
     report_.encrypted = engine_.keys().suite() != crypto::Suite::none;
     report_.commit = image_->superblock().commit.value;
-    report_.taken = platform_.clock().wall();
     report_.page_size = image_->page_bytes();
   }
   void copy_all(SlotSink& sink) {
@@ -136,7 +144,7 @@ BackupReport backup_snapshot(Store& store, const std::filesystem::path& file,
                              const BackupOptions& options) {
   using namespace backup;
   Copying copying(store, options);
-  const platform::Path place = free_place(copying.platform(), file, "a backup");
+  const platform::Path place = copying.place(file, BackupKind::snapshot);
   copying.begin();
   expect_room(copying.platform(), place, copying.image_bytes() + kArchiveSlackBytes);
   NewFile target(copying.platform(), place);
@@ -148,6 +156,7 @@ BackupReport backup_snapshot(Store& store, const std::filesystem::path& file,
   copying.copy_all(writer);
   copying.report().bytes = writer.finish();
   target.publish();
+  copying.report().file = place;
   return copying.report();
 }
 
@@ -156,7 +165,7 @@ BackupReport backup_increment(Store& store, const std::filesystem::path& file,
                               const BackupOptions& options) {
   using namespace backup;
   Copying copying(store, options);
-  const platform::Path place = free_place(copying.platform(), file, "a backup");
+  const platform::Path place = copying.place(file, BackupKind::snapshot_increment);
   copying.begin();
   const pager::Superblock& now = copying.image().superblock();
   const Parent parent = read_parent(copying, parent_file);
@@ -176,9 +185,11 @@ BackupReport backup_increment(Store& store, const std::filesystem::path& file,
        .superblock = now},
       copying.heap());
   copying.copy_since(writer, then);
+  copying.report().kind = BackupKind::snapshot_increment;
   copying.report().link = label.link;
   copying.report().bytes = writer.finish();
   target.publish();
+  copying.report().file = place;
   return copying.report();
 }
 
@@ -193,6 +204,7 @@ BackupReport backup_snapshot_directory(Store& store, const std::filesystem::path
   copying.copy_all(copy);
   copy.finish(image.superblock(), image.keys(), image.key_header(), copying.policy());
   copy.publish();
+  copying.report().file = place;
   return copying.report();
 }
 

@@ -20,7 +20,7 @@ namespace {
 BackupReport report_of(const SnapshotChain& chain, std::uint64_t slots) {
   const BackupHeader& header = chain.last_header();
   BackupReport report;
-  report.snapshot = true;
+  report.kind = kind_of(header.label.kind);
   report.link = header.label.link;
   report.encrypted = header.suite != crypto::Suite::none;
   report.bytes = chain.file_bytes();

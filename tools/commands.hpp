@@ -18,7 +18,7 @@ void add_entry_commands(CLI::App& app, Invocation& invocation);   // put, get, d
 void add_scan_command(CLI::App& app, Invocation& invocation);     // scan
 void add_import_command(CLI::App& app, Invocation& invocation);   // import
 void add_export_command(CLI::App& app, Invocation& invocation);   // export
-void add_backup_command(CLI::App& app, Invocation& invocation);   // backup/: logical, verify
+void add_backup_command(CLI::App& app, Invocation& invocation);   // backup/: logical, verify, ...
 void add_restore_command(CLI::App& app, Invocation& invocation);  // backup/
 void add_bench_command(CLI::App& app, Invocation& invocation);    // bench/
 void add_doctor_command(CLI::App& app, Invocation& invocation);   // doctor/

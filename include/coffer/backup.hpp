@@ -8,12 +8,14 @@
 // what the stores lock themselves (an unencrypted backup's chunk is in ordinary memory too, as it is on the disk).
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <coffer/export.hpp>
@@ -22,6 +24,8 @@
 #include <coffer/store.hpp>
 
 namespace coffer {
+
+enum class BackupKind : std::uint8_t { logical, logical_increment, snapshot, snapshot_increment };
 
 /// What a logical backup is encrypted with.
 enum class BackupEncryptionMode : std::uint8_t {
@@ -58,11 +62,13 @@ struct BackupOptions {
   /// Bytes of the backup written in a second at most; 0: as fast as it goes.
   std::uint64_t bytes_per_second_max = 0;
   MemoryLocking memory_locking = MemoryLocking::abort;
+  /// When `file` is a directory that is there: the backup gets its name in it from this (backup_file_name).
+  std::string store_name{};
 };
 
 /// What a backup holds.
 struct BackupReport {
-  bool snapshot = false;   ///< or an increment of one
+  BackupKind kind{};
   std::uint32_t link = 0;  ///< place in its chain: 0 for a full backup
   bool encrypted = false;
   std::uint64_t bytes = 0;           ///< of the file
@@ -72,6 +78,7 @@ struct BackupReport {
   std::uint64_t trees = 0;           ///< in a logical one
   std::uint64_t entries = 0;         ///< likewise
   std::uint64_t slots = 0;           ///< pages and pieces of values of `page_size`, in a snapshot
+  std::filesystem::path file{};      ///< where it was put; only of a backup that was just made
 };
 
 /// Makes a checkpoint and writes an exact copy of it into the new file `file`: ciphertext, with the store's own key
@@ -97,7 +104,8 @@ COFFER_API BackupReport backup_increment(Store& store, const std::filesystem::pa
                                          const std::filesystem::path& parent,
                                          const BackupOptions& options = {});
 
-/// Writes what the newest durable commit of `store` shows into the new file `file`.  Writers go on meanwhile;
+/// Writes what the newest durable commit of `store` shows into the new file `file`, or, where that is a directory
+/// and `store_name` is given, into a new file in it; never into a store's own directory.  Writers go on meanwhile;
 /// the read transaction that it takes keeps old pages from being reused.
 /// InvalidArgument (something is there; mode and key do not fit each other or the store), NoSpace, IoError,
 /// MemoryLockError, Cancelled, and what reading the store raises.
@@ -144,5 +152,90 @@ COFFER_API BackupReport restore_logical(const std::filesystem::path& file, const
 COFFER_API BackupReport restore_backup(const std::vector<std::filesystem::path>& chain,
                                        const Key* key, const std::filesystem::path& path,
                                        const RestoreOptions& options = {});
+
+// Names, lists and retention.
+
+/// "orders-20261122T231500.123Z-snapshot-encrypted.coffer-backup": the store's name, the time in UTC, the kind and
+/// whether it is encrypted.  What a file's name cannot have on every system stands as `_`, and no more of the
+/// store's name than 120 bytes.
+COFFER_API std::string backup_file_name(std::string_view store, BackupKind kind, bool encrypted,
+                                        std::chrono::nanoseconds taken);
+
+/// What keeps a file in a directory of backups from being one as any other.
+enum class BackupTrouble : std::uint8_t {
+  // No backup can be seen in it.
+  damaged,        ///< begins or is named as a backup, but its header is none or contradicts itself
+  unsupported,    ///< of a version or kind that this build does not know
+  unreadable,     ///< is named as a backup and cannot be read, or is no file
+  not_looked_at,  ///< is named otherwise and cannot be read: a link (none is followed), a device
+  in_progress,    ///< being written, or left over from that
+  // It is a backup.
+  ambiguous,      ///< another file has the same id
+  orphaned,       ///< an increment without the chain that it needs, down to the full backup
+  future,         ///< its time has not come: a clock went back
+  unknown_store,  ///< which store it is of does not show for sure
+};
+
+/// What the clear part of a backup's header says, and its file.
+struct BackupFile {
+  std::filesystem::path file{};
+  std::uint64_t bytes = 0;
+  BackupKind kind{};
+  BackupEncryptionMode encryption{};  ///< whose key it says that it is under
+  std::chrono::nanoseconds taken{};   ///< since 1970-01-01 UTC
+  std::uint32_t page_size = 0;        ///< of a snapshot; zero elsewhere
+  std::uint32_t link = 0;             ///< 0: a full backup; otherwise its place in the chain
+  std::array<std::byte, 16> id{};
+  std::array<std::byte, 16> set{};     ///< the id of the full backup that its chain begins with
+  std::array<std::byte, 16> parent{};  ///< what it is an increment of; zero in a full backup
+  /// Of the store, under whose key it is: the others say none.
+  std::optional<std::array<std::byte, 16>> store_id{};
+  /// From the file's name, when that is what backup_file_name makes of the rest; otherwise empty.
+  std::string store_name{};
+  std::optional<BackupTrouble> trouble{};
+};
+
+/// A file that no backup can be seen in.
+struct BackupNotice {
+  std::filesystem::path file{};
+  BackupTrouble trouble{};
+  std::string text{};
+};
+
+struct BackupList {
+  /// By set, oldest first, and link.
+  std::vector<BackupFile> backups{};
+  std::vector<BackupNotice> others{};
+};
+
+/// All backups in a directory (not below it), whatever their names; it needs no key.  **Nothing of it is
+/// verified**: only whoever opens a backup (verify_backup) knows that its header is what was written.  Other files
+/// are ignored.  InvalidArgument (there is no such directory), IoError.
+COFFER_API BackupList list_backups(const std::filesystem::path& directory);
+
+/// What stays.  A set is a full backup and its increments; they leave together.  It leaves when its newest link is
+/// older than `keep_days` and at least `keep_count` sets of the same store are newer.  What is not given asks
+/// for nothing, but one set of each store always stays.
+struct PruneOptions {
+  std::optional<std::uint64_t> keep_days{};   ///< of 24 hours
+  std::optional<std::uint64_t> keep_count{};  ///< not 0
+  bool dry_run = false;                       ///< only say what would leave
+};
+
+struct PruneReport {
+  /// In the order in which they left, or would have: of each set increments last to first, the full one last.
+  std::vector<BackupFile> removed{};
+  std::vector<BackupFile> kept{};
+  std::vector<BackupNotice> others{};
+};
+
+/// Removes sets of backups from a directory.  Of one store are backups under its key whose headers name it;
+/// others when their files' names are still those of backup_file_name, name the store, and they are encrypted
+/// in the same way.  A set with trouble in it never leaves, nor counts among those that let others leave; nor does
+/// anything among `others` leave.  Each removal is durable before the next one, so that an interruption leaves
+/// shorter chains, none without its beginning.  InvalidArgument (no such directory; neither days nor count; a
+/// count of 0), IoError (what was to leave and is not there any more as it was listed, too).
+COFFER_API PruneReport prune_backups(const std::filesystem::path& directory,
+                                     const PruneOptions& options);
 
 }  // namespace coffer

@@ -146,7 +146,7 @@ TEST_CASE("a snapshot and its increment in every mode, opened with every key") {
         continue;
       }
       const StoreModel first = contents_of(world.store);
-      CHECK(report->snapshot);
+      CHECK(report->kind == BackupKind::snapshot);
       CHECK(report->encrypted == row.encrypted_store);
       CHECK(report->bytes == std::filesystem::file_size(world.path("full")));
       fill(world.store, 6);
@@ -154,6 +154,7 @@ TEST_CASE("a snapshot and its increment in every mode, opened with every key") {
       const BackupReport more =
           backup_increment(world.store, world.path("more"), world.path("full"), options);
       CHECK(more.link == 1);
+      CHECK(more.kind == BackupKind::snapshot_increment);
       CHECK(more.commit > report->commit);
       for (int i = 0; i < 3; ++i) {
         const Key* const key = key_of("sx-"[i]);

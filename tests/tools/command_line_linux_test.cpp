@@ -27,7 +27,7 @@ TEST_CASE("The completion script completes subcommands and options in bash") {
   write_file(file, script.out + R"(
 ask() { COMP_WORDS=(coffer "$@"); COMP_CWORD=$#; COMPREPLY=(); _coffer; echo "${COMPREPLY[*]}"; }
 ask exp; ask scan s t --pre; ask import s t f --format j; ask --key-f; ask get s --durability re
-ask stress m; ask stress memlock --pla; ask backup l; ask backup logical s f --encryption use_p
+ask stress m; ask stress memlock --pla; ask backup lo; ask backup logical s f --encryption use_p
 )");
   const std::string command = "bash " + file + " >" + (folder / "out");
   REQUIRE(std::system(command.c_str()) == 0);

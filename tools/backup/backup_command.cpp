@@ -1,4 +1,4 @@
-// backup logical, backup verify
+// backup logical, backup verify; the others are in retention_commands.cpp
 #include <coffer/backup.hpp>
 
 #include <memory>
@@ -6,6 +6,7 @@
 #include "tools/backup/backup_keys.hpp"
 #include "tools/backup/backup_report.hpp"
 #include "tools/backup/backup_watcher.hpp"
+#include "tools/backup/retention_commands.hpp"
 #include "tools/backup/verify_files.hpp"
 #include "tools/commands.hpp"
 #include "tools/file_name.hpp"
@@ -45,12 +46,21 @@ void check_backup_request(const GlobalOptions& options, const BackupRequest& req
   }
 }
 
+// The last part of a store's path, whatever way it is written: what backups in a directory are named after.
+std::string name_of_store(const std::string& store) {
+  const auto path = std::filesystem::absolute(path_of(store)).lexically_normal();
+  const std::u8string name =
+      (path.has_filename() ? path : path.parent_path()).filename().u8string();
+  return name.empty() ? "store" : std::string(name.begin(), name.end());
+}
+
 ExitCode back_up(const GlobalOptions& options, BackupRequest& request) {
   check_backup_request(options, request);
   BackupOptions backup;
   backup.encryption = {.mode = request.mode, .key = request.key.obtain(options)};
   backup.bytes_per_second_max = request.bytes_per_second_max;
   backup.memory_locking = options.memory_locking();
+  backup.store_name = name_of_store(request.store);
   Session session(options, request.store, Access::read);
   BackupReport report;
   std::chrono::milliseconds elapsed{};
@@ -61,22 +71,28 @@ ExitCode back_up(const GlobalOptions& options, BackupRequest& request) {
     elapsed = watcher.elapsed();
   }
   session.finish();
-  print(options.json ? backup_as_json(request.file, {}, report, elapsed)
-                     : backed_up_as_text(request.file, report, elapsed));
+  const std::u8string made = report.file.u8string();
+  const std::string file(made.begin(), made.end());
+  print(options.json ? backup_as_json(file, {}, report, elapsed)
+                     : backed_up_as_text(file, report, elapsed));
   return ExitCode::done;
 }
 
 }  // namespace
 
 void add_backup_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* const command = app.add_subcommand("backup", "Back a store up, and verify backups");
+  CLI::App* const command =
+      app.add_subcommand("backup", "Back a store up; verify, list and prune backups");
   command->require_subcommand(1);
 
   const auto request = std::make_shared<BackupRequest>();
   CLI::App* const logical =
       command->add_subcommand("logical", "Write every tree and value of a store into one new file");
   logical->add_option("STORE", request->store, "The store's directory")->required();
-  logical->add_option("FILE", request->file, "The backup; nothing may be there yet")->required();
+  logical
+      ->add_option("FILE", request->file,
+                   "The backup; nothing may be there yet, but a directory to put it into")
+      ->required();
   add_choice_option<EncryptionMode>(
       *logical, "--encryption", request->mode,
       {{"none", BackupEncryptionMode::none},
@@ -99,6 +115,7 @@ void add_backup_command(CLI::App& app, Invocation& invocation) {
   verify->callback([&invocation, files] {
     invocation.action = [&invocation, files] { return verify_files(invocation.global, *files); };
   });
+  add_retention_commands(*command, invocation);
 }
 
 }  // namespace coffer::tools
