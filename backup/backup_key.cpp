@@ -8,6 +8,7 @@
 #include <coffer/error.hpp>
 
 #include "crypto/key_header_format.hpp"
+#include "crypto/seal_format.hpp"
 #include "platform/contracts.hpp"
 
 namespace coffer::backup {
@@ -181,6 +182,13 @@ BackupHeader new_snapshot_header(platform::Platform& platform, const txn::StoreI
   return header;
 }
 
+void raise_other_copy(const platform::Path& name) {
+  throw InvalidArgument(
+      fmt::format("{} was made of another copy of this store (before a restore, or after one): "
+                  "begin with a snapshot of this one",
+                  name.string()));
+}
+
 BackupHeader header_of_parent(const txn::StoreImage& image, std::vector<std::byte> bytes,
                               platform::LockedHeap& heap, const platform::Path& name) {
   BackupHeader header;
@@ -193,6 +201,12 @@ BackupHeader header_of_parent(const txn::StoreImage& image, std::vector<std::byt
         fmt::format("{} is a backup of another store: an increment follows a backup of its own; "
                     "name that one",
                     name.string()));
+  }
+  // A copy that goes its own way has a key epoch of its own, and other keys.
+  if (crypto::seal_format::get_little_endian<std::uint32_t>(
+          &bytes[format::kKeyHeaderAt + crypto::key_header_format::kEpochAt]) !=
+      image.keys().current_epoch()) {
+    raise_other_copy(name);
   }
   header.suite = image.keys().suite();
   header.key = stream_key(image.keys(), bytes, heap);

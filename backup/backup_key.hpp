@@ -56,6 +56,8 @@ struct BackupHeader {
 [[nodiscard]] BackupHeader new_snapshot_header(platform::Platform& platform,
                                                const txn::StoreImage& image, Label label,
                                                platform::LockedHeap& heap);
+/// Says of what shall be a parent that it is not of this instance of the store.
+[[noreturn]] void raise_other_copy(const platform::Path& name);
 /// The header of what is said to be an earlier backup of the store that `image` is of, opened with the keys that
 /// the store has open.  InvalidArgument when it is another store's.
 [[nodiscard]] BackupHeader header_of_parent(const txn::StoreImage& image,

@@ -130,6 +130,15 @@ BackupList backups_in(platform::Platform& platform, const platform::Path& direct
 
 }  // namespace backup
 
+BackupFile describe_backup(const std::filesystem::path& file) {
+  platform::Platform& platform = platform::native_platform();
+  if (!platform.files().exists(file)) {
+    throw InvalidArgument(fmt::format("there is no backup {}", file.string()));
+  }
+  const std::u8string name = file.filename().u8string();
+  return backup::look_at_backup(platform, file, std::string(name.begin(), name.end()));
+}
+
 BackupList list_backups(const std::filesystem::path& directory) {
   return backup::backups_in(platform::native_platform(), directory);
 }

@@ -28,6 +28,7 @@ ImageCopier::ImageCopier(txn::StoreImage& image, SlotSink& sink, Pace& pace,
 void ImageCopier::took(pager::SlotRun run) {
   sink_.took(run);
   slots_ += run.count;
+  pace_.count_pages(run.count);
   pace_.advance(std::uint64_t{run.count} * image_.page_bytes());
 }
 

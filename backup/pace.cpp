@@ -22,6 +22,7 @@ void Pace::tell() {
   if (watch_ && !watch_({.bytes_done = bytes_,
                          .bytes_total = bytes_total_,
                          .entries = entries_,
+                         .pages = pages_,
                          .elapsed = elapsed})) {
     throw Cancelled("cancelled; nothing of it is left");
   }

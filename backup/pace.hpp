@@ -23,6 +23,7 @@ class Pace {
         begin_(clock.monotonic()) {}
 
   void count_entry() { ++entries_; }
+  void count_pages(std::uint64_t pages) { pages_ += pages; }
   /// After each chunk.  Cancelled when the caller wants no more.
   void advance(std::uint64_t bytes);
   /// The last time that the caller hears of it.
@@ -40,6 +41,7 @@ class Pace {
   std::chrono::nanoseconds told_{};
   std::uint64_t bytes_ = 0;
   std::uint64_t entries_ = 0;
+  std::uint64_t pages_ = 0;
 };
 
 }  // namespace coffer::backup

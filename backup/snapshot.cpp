@@ -122,12 +122,7 @@ Parent read_parent(Copying& copying, const platform::Path& path) {
 void expect_ancestor(const pager::Superblock& now, const Parent& parent,
                      const platform::Path& path) {
   const pager::Superblock& then = parent.manifest.superblock;
-  if (then.instance != now.instance) {
-    throw InvalidArgument(
-        fmt::format("{} was made of another copy of this store (before a restore, or after one): "
-                    "begin with a snapshot of this one",
-                    path.string()));
-  }
+  if (then.instance != now.instance) raise_other_copy(path);
   const pager::Mark mark{then.checkpoint, pager::identity_of(then)};
   if (std::ranges::find(now.marks, mark) == now.marks.end()) {
     throw InvalidArgument(fmt::format(

@@ -53,6 +53,7 @@ std::uint64_t read_all(SnapshotChain& chain, Pace& pace, StoreCopy* copy) {
     const auto link = chain.open(i);
     while (link->reader().next()) {
       if (copy != nullptr) put(link->reader(), shown.slot_count, shown.page_bytes, *copy);
+      pace.count_pages(link->reader().slots().size() / shown.page_bytes);
       pace.advance(link->reader().slots().size());
     }
     slots += link->reader().slots_read();

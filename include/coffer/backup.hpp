@@ -45,7 +45,8 @@ struct BackupEncryption {
 struct BackupProgress {
   std::uint64_t bytes_done = 0;   ///< of the backup file
   std::uint64_t bytes_total = 0;  ///< of the backup file; 0: not known (while a backup is written)
-  std::uint64_t entries = 0;      ///< records so far
+  std::uint64_t entries = 0;      ///< records so far, of a logical backup
+  std::uint64_t pages = 0;        ///< so far, with pieces of values of that size, of a snapshot
   std::chrono::nanoseconds elapsed{};
 };
 
@@ -207,6 +208,10 @@ struct BackupList {
   std::vector<BackupFile> backups{};
   std::vector<BackupNotice> others{};
 };
+
+/// What the clear part of one file's header says; nothing of it is verified.  InvalidArgument (there is no such
+/// file), Corrupted, VersionUnsupported, IoError.
+COFFER_API BackupFile describe_backup(const std::filesystem::path& file);
 
 /// All backups in a directory (not below it), whatever their names; it needs no key.  **Nothing of it is
 /// verified**: only whoever opens a backup (verify_backup) knows that its header is what was written.  Other files

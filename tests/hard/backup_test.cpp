@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <random>
 #include <set>
 
@@ -113,6 +114,56 @@ TEST_CASE("A backup or a restore that is killed leaves a whole result under its 
           " unfinished files; restores: " + std::to_string(restores.whole) + " whole, " +
           std::to_string(restores.none) + " none, " + std::to_string(restores.unfinished) +
           " unfinished stores");
+}
+
+TEST_CASE(
+    "A snapshot, an increment or a restore of them that is killed leaves a whole result or none") {
+  const test::TempDirectory directory;
+  const auto at = [&](const char* name) { return directory.path() / name; };
+  const std::uint64_t commits = make_store(at("store"));
+  const Key key = test_key();
+  const int kills = full_run() ? 150 : 6;
+  const auto worker = [](const std::vector<std::string>& words) {
+    const auto outcome = run_worker(words);
+    INFO(outcome.said);
+    REQUIRE(outcome.code == 0);
+  };
+  const auto check_store = [&](const fs::path& store) {
+    worker({"verify", store.string(), std::to_string(commits)});
+  };
+  Killed total;
+  const auto kill = [&](const std::vector<std::string>& command, const char* result,
+                        const std::set<std::string>& known, const std::function<void()>& check) {
+    const Killed killed = kill_many(command, at(result), known, kills, check);
+    CHECK(killed.none > 0);
+    total.whole += killed.whole;
+    total.none += killed.none;
+    total.unfinished += killed.unfinished;
+  };
+  std::set<std::string> known{"store"};
+  kill({"snapshot", at("store").string(), at("full").string()}, "full", known,
+       [&] { static_cast<void>(verify_backup(at("full"), &key)); });
+  kill({"snapshot_directory", at("store").string(), at("copy").string()}, "copy", known,
+       [&] { check_store(at("copy")); });
+  // The store itself has lived through it all.
+  check_store(at("store"));
+  worker({"snapshot", at("store").string(), at("full").string()});
+  known.insert("full");
+  // Kills while increments are made: each that is whole must follow the snapshot.
+  kill({"increment", at("store").string(), at("more").string(), at("full").string()}, "more", known,
+       [&] {
+         static_cast<void>(verify_backup({at("full"), at("more")}, &key));
+       });
+  worker({"snapshot", at("store").string(), at("new full").string()});
+  worker({"increment", at("store").string(), at("more").string(), at("new full").string()});
+  known.insert({"more", "new full"});
+  kill({"restore_chain", at("restored").string(), at("new full").string(), at("more").string()},
+       "restored", known, [&] { check_store(at("restored")); });
+  check_store(at("store"));
+  CHECK(total.unfinished > 0);
+  figures("killed snapshots, increments and their restores: " + std::to_string(total.whole) +
+          " whole, " + std::to_string(total.none) + " none, " + std::to_string(total.unfinished) +
+          " unfinished");
 }
 
 }  // namespace coffer::hard

@@ -47,6 +47,10 @@ int main(int argc, char** argv) {
       {"swap_out", swap_out},
       {"hold_until_full", hold_until_full},
       {"backup", backup},
+      {"snapshot", snapshot},
+      {"increment", increment},
+      {"snapshot_directory", snapshot_directory},
+      {"restore_chain", restore_chain},
       {"restore", restore},
   };
   const Arguments words(argv + 1, argv + argc);

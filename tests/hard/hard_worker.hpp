@@ -27,6 +27,10 @@ void fork_off(const Arguments& arguments);
 void swap_out(const Arguments& arguments);
 void hold_until_full(const Arguments& arguments);
 void backup(const Arguments& arguments);
+void snapshot(const Arguments& arguments);
+void increment(const Arguments& arguments);
+void snapshot_directory(const Arguments& arguments);
+void restore_chain(const Arguments& arguments);
 void restore(const Arguments& arguments);
 
 /// One line, in one piece even when the process is killed.

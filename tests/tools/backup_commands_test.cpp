@@ -159,6 +159,12 @@ TEST_CASE("backup: what is wrong with the command line alone is said before anyt
   wrong({"backup"}, "coffer backup --help");
   wrong({"backup", "logical", absent}, "coffer backup --help");
   wrong({"backup", "verify"}, "coffer backup --help");
+  wrong({"backup", "snapshot", absent}, "coffer backup --help");
+  wrong({"backup", "snapshot", absent, "", "--unencrypted"}, "FILE is empty");
+  wrong({"backup", "incremental", absent, absent}, "--parent");
+  wrong({"backup", "incremental", absent, absent, "--parent", ""}, "its value is empty");
+  wrong({"backup", "incremental", absent, absent, "--parent", absent, "--no-verify"},
+        "--no-verify");
   wrong(logical + Words{"--encryption", "some"}, "some is none of none|use_provided_key");
   wrong(logical + Words{"--encryption", "use_provided_key"}, "needs the key: --backup-key-file");
   wrong(logical + Words{"--backup-key-file", absent}, "goes with --encryption use_provided_key");
@@ -174,9 +180,10 @@ TEST_CASE("backup: what is wrong with the command line alone is said before anyt
   wrong(logical + Words{"--rate-max", "fast"}, "fast is no number of bytes");
   wrong({"backup", "logical", absent, "", "--unencrypted"}, "FILE is empty");
   wrong({"restore", absent}, "--verify-only");
-  wrong({"restore", absent, absent, "--verify-only"}, "leave out STORE");
-  wrong({"restore", absent, "--verify-only", "--new-key-file", absent}, "leave out STORE");
-  wrong({"restore", absent, "--verify-only", "--page-size", "4096"}, "leave out STORE");
+  wrong({"restore", absent, "--verify-only", "--new-key-file", absent},
+        "leave out what is said of it");
+  wrong({"restore", absent, "--verify-only", "--page-size", "4096"},
+        "leave out what is said of it");
   wrong({"restore", absent, absent, "--page-size", "5000"}, "5000 is none of 4096|");
   wrong({"restore", absent, absent, "--new-key-file", absent, "--new-passphrase-file", absent},
         "--new-key-file and --new-passphrase-file");

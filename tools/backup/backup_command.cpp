@@ -4,15 +4,12 @@
 #include <memory>
 
 #include "tools/backup/backup_keys.hpp"
-#include "tools/backup/backup_report.hpp"
-#include "tools/backup/backup_watcher.hpp"
+#include "tools/backup/make_backup.hpp"
 #include "tools/backup/retention_commands.hpp"
+#include "tools/backup/snapshot_commands.hpp"
 #include "tools/backup/verify_files.hpp"
 #include "tools/commands.hpp"
-#include "tools/file_name.hpp"
 #include "tools/option_forms.hpp"
-#include "tools/output.hpp"
-#include "tools/session.hpp"
 
 namespace coffer::tools {
 namespace {
@@ -59,23 +56,11 @@ ExitCode back_up(const GlobalOptions& options, BackupRequest& request) {
   BackupOptions backup;
   backup.encryption = {.mode = request.mode, .key = request.key.obtain(options)};
   backup.bytes_per_second_max = request.bytes_per_second_max;
-  backup.memory_locking = options.memory_locking();
-  backup.store_name = name_of_store(request.store);
-  Session session(options, request.store, Access::read);
-  BackupReport report;
-  std::chrono::milliseconds elapsed{};
-  {
-    BackupWatcher watcher("backing up");
-    backup.watch = watcher.watch();
-    report = backup_logical(session.store(), path_of(request.file), backup);
-    elapsed = watcher.elapsed();
-  }
-  session.finish();
-  const std::u8string made = report.file.u8string();
-  const std::string file(made.begin(), made.end());
-  print(options.json ? backup_as_json(file, {}, report, elapsed)
-                     : backed_up_as_text(file, report, elapsed));
-  return ExitCode::done;
+  return make_backup(options,
+                     {.store = request.store, .file = request.file, .access = Access::read}, backup,
+                     [&](Store& store, const std::filesystem::path& file) {
+                       return backup_logical(store, file, backup);
+                     });
 }
 
 }  // namespace
@@ -107,10 +92,16 @@ void add_backup_command(CLI::App& app, Invocation& invocation) {
     invocation.action = [&invocation, request] { return back_up(invocation.global, *request); };
   });
 
+  add_snapshot_commands(*command, invocation);
+
   const auto files = std::make_shared<std::vector<std::string>>();
   CLI::App* const verify = command->add_subcommand(
       "verify", "Read backups to their ends and check everything that a restore would");
-  verify->add_option("FILE", *files, "The backups; the key options name their key")->required();
+  verify
+      ->add_option(
+          "FILE", *files,
+          "The backups; the key options name their key.  Increments follow their full backup")
+      ->required();
   verify->footer("All are looked at; the exit code is that of the first failure.");
   verify->callback([&invocation, files] {
     invocation.action = [&invocation, files] { return verify_files(invocation.global, *files); };

@@ -10,7 +10,15 @@
 namespace coffer::tools {
 namespace {
 
+bool is_snapshot(const BackupReport& report) {
+  return report.kind == BackupKind::snapshot || report.kind == BackupKind::snapshot_increment;
+}
+
 std::string amounts(const BackupReport& report) {
+  if (is_snapshot(report)) {
+    return fmt::format("{} pages of {} bytes{}", report.slots, report.page_size,
+                       report.link == 0 ? "" : fmt::format(", link {}", report.link));
+  }
   return fmt::format("{} entries in {} trees", report.entries, report.trees);
 }
 
@@ -23,6 +31,20 @@ const char* encryption_of(const BackupReport& report) {
 }
 
 }  // namespace
+
+const char* name_of_kind(BackupKind kind) {
+  switch (kind) {
+    case BackupKind::logical:
+      return "logical";
+    case BackupKind::logical_increment:
+      return "logical-increment";
+    case BackupKind::snapshot:
+      return "snapshot";
+    case BackupKind::snapshot_increment:
+      break;
+  }
+  return "snapshot-increment";
+}
 
 std::string time_as_text(std::chrono::nanoseconds since_1970) {
   // Not the C library's functions: Windows' know no time before 1970.
@@ -55,17 +77,27 @@ std::string restored_as_text(const std::string& store, const BackupReport& repor
                      seconds_of(elapsed));
 }
 
-std::string backup_as_json(const std::string& file, const std::string& store,
+std::string backup_as_json(const std::vector<std::string>& files, const std::string& store,
                            const BackupReport& report, std::chrono::milliseconds elapsed) {
-  nlohmann::ordered_json json{{"file", shown_name(file)}};
+  nlohmann::ordered_json json{{"file", shown_name(files.back())}};
+  if (files.size() > 1) {
+    auto& chain = json["chain"] = nlohmann::ordered_json::array();
+    for (const std::string& file : files) chain.push_back(shown_name(file));
+  }
   if (!store.empty()) json["store"] = shown_name(store);
   json["encrypted"] = report.encrypted;
   json["bytes"] = report.bytes;
   json["commit"] = report.commit;
   json["taken"] = time_as_text(report.taken);
   json["page_size"] = report.page_size;
-  json["trees"] = report.trees;
-  json["entries"] = report.entries;
+  json["kind"] = name_of_kind(report.kind);
+  json["link"] = report.link;
+  if (is_snapshot(report)) {
+    json["pages"] = report.slots;
+  } else {
+    json["trees"] = report.trees;
+    json["entries"] = report.entries;
+  }
   json["elapsed_ms"] = elapsed.count();
   return json.dump() + "\n";
 }

@@ -14,8 +14,9 @@ std::string progress_as_text(const std::string& doing, const BackupProgress& pro
   const double rate = static_cast<double>(progress.bytes_done) / std::max(seconds, 0.001);
   std::string text = fmt::format("{}: {}", doing, human_size(progress.bytes_done));
   if (progress.bytes_total > 0) text += " of " + human_size(progress.bytes_total);
-  text += fmt::format(", {} entries, {}/s", progress.entries,
-                      human_size(static_cast<std::uint64_t>(rate)));
+  text += progress.pages > 0 ? fmt::format(", {} pages", progress.pages)
+                             : fmt::format(", {} entries", progress.entries);
+  text += fmt::format(", {}/s", human_size(static_cast<std::uint64_t>(rate)));
   if (progress.bytes_total > progress.bytes_done && rate >= 1) {
     text += fmt::format(", {:.0f} s left",
                         static_cast<double>(progress.bytes_total - progress.bytes_done) / rate);

@@ -16,20 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-const char* word_of(BackupKind kind) {
-  switch (kind) {
-    case BackupKind::logical:
-      return "logical";
-    case BackupKind::logical_increment:
-      return "logical-increment";
-    case BackupKind::snapshot:
-      return "snapshot";
-    case BackupKind::snapshot_increment:
-      break;
-  }
-  return "snapshot-increment";
-}
-
 const char* word_of(BackupEncryptionMode mode) {
   switch (mode) {
     case BackupEncryptionMode::none:
@@ -115,10 +101,11 @@ std::string amount_of(const std::vector<BackupFile>& backups) {
 }
 
 std::string row_of(const BackupFile& backup) {
-  std::string row = fmt::format(
-      "{:<10}{:>4}  {:<22}{:<20}{:<18}{:>10}  {:<16} {}", encode_hex(backup.set).substr(0, 8),
-      backup.link, time_as_text(backup.taken), word_of(backup.kind), word_of(backup.encryption),
-      human_size(backup.bytes), shown_store(backup), shown_file(backup.file.filename()));
+  std::string row =
+      fmt::format("{:<10}{:>4}  {:<22}{:<20}{:<18}{:>10}  {:<16} {}",
+                  encode_hex(backup.set).substr(0, 8), backup.link, time_as_text(backup.taken),
+                  name_of_kind(backup.kind), word_of(backup.encryption), human_size(backup.bytes),
+                  shown_store(backup), shown_file(backup.file.filename()));
   if (backup.trouble) row += fmt::format("  ({})", meaning_of(*backup.trouble));
   return row + "\n";
 }
@@ -139,7 +126,7 @@ std::string notices_as_text(const std::vector<BackupNotice>& others) {
 ordered_json json_of(const BackupFile& backup) {
   ordered_json json{{"file", shown_file(backup.file)},
                     {"bytes", backup.bytes},
-                    {"kind", word_of(backup.kind)},
+                    {"kind", name_of_kind(backup.kind)},
                     {"encryption", word_of(backup.encryption)},
                     {"taken", time_as_text(backup.taken)},
                     {"page_size", backup.page_size},
