@@ -7,6 +7,7 @@
 #include <coffer/error.hpp>
 
 #include "backup/backup_name.hpp"
+#include "backup/chunked_file.hpp"
 #include "backup/image_copier.hpp"
 #include "backup/new_file.hpp"
 #include "backup/snapshot_reader.hpp"

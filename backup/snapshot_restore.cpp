@@ -9,6 +9,7 @@
 #include <coffer/store.hpp>
 
 #include "backup/new_file.hpp"
+#include "backup/pace.hpp"
 #include "backup/snapshot_chain.hpp"
 #include "backup/store_copy.hpp"
 #include "platform/contracts.hpp"

@@ -43,14 +43,6 @@ void check_backup_request(const GlobalOptions& options, const BackupRequest& req
   }
 }
 
-// The last part of a store's path, whatever way it is written: what backups in a directory are named after.
-std::string name_of_store(const std::string& store) {
-  const auto path = std::filesystem::absolute(path_of(store)).lexically_normal();
-  const std::u8string name =
-      (path.has_filename() ? path : path.parent_path()).filename().u8string();
-  return name.empty() ? "store" : std::string(name.begin(), name.end());
-}
-
 ExitCode back_up(const GlobalOptions& options, BackupRequest& request) {
   check_backup_request(options, request);
   BackupOptions backup;

@@ -6,6 +6,17 @@
 #include "tools/output.hpp"
 
 namespace coffer::tools {
+namespace {
+
+// The last part of a store's path, whatever way it is written: what backups in a directory are named after.
+std::string name_of_store(const std::string& store) {
+  const auto path = std::filesystem::absolute(path_of(store)).lexically_normal();
+  const std::u8string name =
+      (path.has_filename() ? path : path.parent_path()).filename().u8string();
+  return name.empty() ? "store" : std::string(name.begin(), name.end());
+}
+
+}  // namespace
 
 ExitCode make_backup(
     const GlobalOptions& global, const BackupPlaces& places, BackupOptions& options,
