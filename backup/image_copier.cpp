@@ -4,15 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
-#include <cstring>
+#include <iterator>
 
 #include <coffer/error.hpp>
 
 #include "platform/contracts.hpp"
 #include "tree/large_value.hpp"
 #include "tree/node.hpp"
-#include "tree/page_types.hpp"
 
 namespace coffer::backup {
 namespace {}  // namespace
@@ -23,25 +23,31 @@ ImageCopier::ImageCopier(txn::StoreImage& image, SlotSink& sink, Pace& pace,
       sink_(sink),
       pace_(pace),
       frame_(heap.allocate(pager::content_bytes(image.page_bytes()))),
-      chunk_(heap.allocate(pager::chunk_bytes(image.page_bytes()))) {}
+      second_frame_(heap.allocate(pager::content_bytes(image.page_bytes()))),
+      chunk_(heap.allocate(pager::chunk_bytes(image.page_bytes()))),
+      slot_(image.page_bytes()) {}
 
-void ImageCopier::took(pager::SlotRun run) {
-  sink_.took(run);
-  slots_ += run.count;
-  pace_.count_pages(run.count);
-  pace_.advance(std::uint64_t{run.count} * image_.page_bytes());
+void ImageCopier::took() {
+  sink_.took(runs_);
+  std::uint64_t count = 0;
+  for (const pager::SlotRun& run : runs_) count += run.count;
+  runs_.clear();
+  slots_ += count;
+  pace_.count_pages(count);
+  pace_.advance(count * image_.page_bytes());
 }
 
 void ImageCopier::copy_as_it_lies() {
   const auto words = image_.slots().words();
-  const std::uint32_t run_max = pager::chunk_slots(image_.page_bytes());
+  const std::uint32_t run_max = room_slots(image_.page_bytes());
   std::uint64_t begin = 0;  // of the run that ends before `slot`
   std::uint32_t count = 0;
   const auto copy_run = [&] {
     while (count != 0) {
       const pager::SlotRun run{SlotId(begin), std::min(count, run_max)};
       image_.read_slots(run, sink_.room(run.count));
-      took(run);
+      runs_.push_back(run);
+      took();
       begin += run.count;
       count -= run.count;
     }
@@ -76,31 +82,66 @@ void ImageCopier::copy_since(std::uint64_t checkpoint, CommitNumber commit) {
 
 void ImageCopier::walk(std::uint64_t born_after, CommitNumber values_after) {
   values_after_ = values_after;
-  image_.walk({.page = [this](PageId id, const pager::SlotRef& ref) { page(id, ref); },
-               .node = [this](const pager::NodePlace& place,
-                              const pager::SlotRef& ref) { node(place, ref); },
+  const std::size_t batch = room_slots(image_.page_bytes());
+  image_.walk({.page =
+                   [this, batch](PageId id, const pager::SlotRef& ref) {
+                     pages_.push_back({.page = id, .ref = ref});
+                     if (pages_.size() == batch) copy_pages();
+                   },
+               .node = [this](const pager::NodePlace&, const pager::SlotRef& ref,
+                              std::span<const std::byte> slot) { node(ref.slot, slot); },
                .used_slot = {}},
               born_after);
+  copy_pages();
 }
 
-void ImageCopier::node(const pager::NodePlace& place, const pager::SlotRef& ref) {
-  const pager::SlotRun run{ref.slot, 1};
-  const auto slot = sink_.room(1);
-  image_.read_slots(run, slot);
-  // The walk has verified a copy of its own, which is not the one that is kept (C2).
-  image_.verify_node(place, ref, slot, frame_.bytes());
-  took(run);
+void ImageCopier::node(SlotId slot, std::span<const std::byte> bytes) {
+  std::ranges::copy(bytes, sink_.room(1).begin());
+  runs_.push_back({slot, 1});
+  took();
 }
 
-void ImageCopier::page(PageId page, const pager::SlotRef& ref) {
-  const pager::SlotRun run{ref.slot, 1};
-  const auto slot = sink_.room(1);
-  image_.read_slots(run, slot);
-  image_.open_page(page, ref, slot, frame_.bytes());
-  took(run);
-  pager::PageHeader header;
-  std::memcpy(&header, frame_.bytes().data(), sizeof header);
-  if (header.type == tree::kPageTypeLeaf) large_values(page);
+/// Reads the slots of the pages into the room, neighbours at once.
+void ImageCopier::read_runs(std::span<std::byte> room) {
+  for (const PageToCopy& page : pages_) {
+    if (!runs_.empty() && runs_.back().first.next(runs_.back().count) == page.ref.slot) {
+      ++runs_.back().count;
+    } else {
+      runs_.push_back({page.ref.slot, 1});
+    }
+  }
+  for (const pager::SlotRun& run : runs_) {
+    const std::size_t bytes = std::size_t{run.count} * image_.page_bytes();
+    image_.read_slots(run, room.first(bytes));
+    room = room.subspan(bytes);
+  }
+}
+
+/// The pages in the room, on two threads.
+void ImageCopier::verify(std::span<const std::byte> room) {
+  const std::size_t size = image_.page_bytes();
+  std::atomic<std::size_t> next{0};
+  second_.help_with([&](bool is_second) {
+    const auto frame = (is_second ? second_frame_ : frame_).bytes();
+    for (std::size_t i = next++; i < pages_.size(); i = next++) {
+      PageToCopy& page = pages_[i];
+      image_.open_page(page.page, page.ref, room.subspan(i * size, size), frame);
+      page.has_large_values = tree::has_large_values(page.page, frame);
+    }
+  });
+}
+
+void ImageCopier::copy_pages() {
+  if (pages_.empty()) return;
+  const auto room = sink_.room(static_cast<std::uint32_t>(pages_.size()));
+  read_runs(room);
+  verify(room);
+  took();
+  std::ranges::copy_if(pages_, std::back_inserter(with_values_),
+                       [](const PageToCopy& page) { return page.has_large_values; });
+  pages_.clear();
+  for (const PageToCopy& page : with_values_) large_values(page);
+  with_values_.clear();
 }
 
 class ImageCopier::Chunks final : public tree::LargeValueVisitor {
@@ -116,14 +157,17 @@ class ImageCopier::Chunks final : public tree::LargeValueVisitor {
   std::uint64_t value_id_;
 };
 
-void ImageCopier::large_values(PageId page) {
-  const tree::NodeView leaf(page, frame_.bytes());
+void ImageCopier::large_values(const PageToCopy& page) {
+  // Opened once more: its plaintext was not kept.
+  image_.read_slots({page.ref.slot, 1}, slot_);
+  image_.open_page(page.page, page.ref, slot_, frame_.bytes());
+  const tree::NodeView leaf(page.page, frame_.bytes());
   for (std::size_t i = 0; i < leaf.count(); ++i) {
     const tree::LeafCell cell = leaf.leaf_cell(i);
     if (!cell.large) continue;
     txn::ImageView view(image_);
     const tree::LargeValueDescriptor value =
-        tree::decode_large_value(tree::LargeValueGeometry(view), cell.value, page);
+        tree::decode_large_value(tree::LargeValueGeometry(view), cell.value, page.page);
     // A large value is written once: one that the parent has stands where it stood.
     if (value.born <= values_after_) continue;
     Chunks chunks(*this, value.value_id);
@@ -136,7 +180,8 @@ void ImageCopier::chunk(std::uint64_t value_id, std::uint64_t index, const txn::
   const auto slots = sink_.room(run.count);
   image_.read_slots(run, slots);
   image_.open_chunk(value_id, index, ref, slots, chunk_.bytes());
-  took(run);
+  runs_.push_back(run);
+  took();
 }
 
 }  // namespace coffer::backup

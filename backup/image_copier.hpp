@@ -1,15 +1,17 @@
 // Copying the slots of a checkpoint out of a live store.
 //
 // Invariants
-//   C1  What is copied is ciphertext as it lies on the disk.  Plaintext is in locked memory only, one page or chunk
+//   C1  What is copied is ciphertext as it lies on the disk.  Plaintext is in locked memory only, two pages or a chunk
 //       at a time, and only to be verified, or to find the chunks of large values.
 //   C2  What goes to the sink is the same private copy that was verified.
 //   C3  A verified full copy has found exactly the slots that the checkpoint's free map marks.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "backup/pace.hpp"
+#include "backup/second_thread.hpp"
 #include "backup/slot_sink.hpp"
 #include "platform/locked_heap.hpp"
 #include "txn/store_image.hpp"
@@ -18,7 +20,7 @@ namespace coffer::backup {
 
 class ImageCopier {
  public:
-  /// Everything outlives the copier; `heap` has kCopierHeapBytes.
+  /// Everything outlives the copier; `heap` has copier_heap_bytes.
   ImageCopier(txn::StoreImage& image, SlotSink& sink, Pace& pace, platform::LockedHeap& heap);
 
   /// Every slot that is in use, in their order on the disk; nothing is opened.
@@ -32,26 +34,39 @@ class ImageCopier {
 
  private:
   class Chunks;
+  struct PageToCopy {
+    PageId page{};
+    pager::SlotRef ref{};
+    bool has_large_values = false;
+  };
 
   void walk(std::uint64_t born_after, CommitNumber values_after);
-  void node(const pager::NodePlace& place, const pager::SlotRef& ref);
-  void page(PageId page, const pager::SlotRef& ref);
-  void large_values(PageId page);
+  void node(SlotId slot, std::span<const std::byte> bytes);
+  void copy_pages();
+  void read_runs(std::span<std::byte> room);
+  void verify(std::span<const std::byte> room);
+  void large_values(const PageToCopy& page);
   void chunk(std::uint64_t value_id, std::uint64_t index, const txn::ChunkRef& ref);
-  void took(pager::SlotRun run);
+  void took();
 
   txn::StoreImage& image_;
   SlotSink& sink_;
   Pace& pace_;
-  platform::LockedBuffer frame_;  ///< a page's plaintext
-  platform::LockedBuffer chunk_;  ///< a chunk's
+  platform::LockedBuffer frame_;         ///< a page's plaintext
+  platform::LockedBuffer second_frame_;  ///< the second thread's
+  platform::LockedBuffer chunk_;         ///< a chunk's
+  std::vector<PageToCopy> pages_;        ///< found and not yet copied
+  std::vector<PageToCopy> with_values_;  ///< copied; their large values are not
+  std::vector<std::byte> slot_;          ///< of one of these, read again
+  std::vector<pager::SlotRun> runs_;     ///< that stand in the room
   CommitNumber values_after_{};
   std::uint64_t slots_ = 0;
+  SecondThread second_;
 };
 
 /// Locked memory for a copier of a store with pages of this size.
 [[nodiscard]] constexpr std::uint64_t copier_heap_bytes(std::uint32_t page_bytes) {
-  return pager::content_bytes(page_bytes) + pager::chunk_bytes(page_bytes) + 4096;
+  return 2 * pager::content_bytes(page_bytes) + pager::chunk_bytes(page_bytes) + 4096;
 }
 
 }  // namespace coffer::backup

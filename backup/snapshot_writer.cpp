@@ -55,8 +55,7 @@ SnapshotWriter::SnapshotWriter(platform::File& file, BackupHeader header, const 
   std::vector<std::byte> sealed(format::sealed(format::kManifestBytes));
   sealer_.seal(sealed, encode_manifest(manifest), false);
   write(sealed);
-  const std::size_t room =
-      format::kGroupBytes + std::size_t{pager::chunk_slots(page_bytes_)} * page_bytes_;
+  const std::size_t room = format::kGroupBytes + kRoomBytes;
   group_.slots.resize(room);
   spare_.emplace();
   spare_->slots.resize(room);
@@ -88,7 +87,11 @@ std::span<std::byte> SnapshotWriter::room(std::uint32_t slots) {
       .subspan(std::size_t{group_.count} * page_bytes_, std::size_t{slots} * page_bytes_);
 }
 
-void SnapshotWriter::took(pager::SlotRun run) {
+void SnapshotWriter::took(std::span<const pager::SlotRun> runs) {
+  for (const pager::SlotRun& run : runs) took_one(run);
+}
+
+void SnapshotWriter::took_one(pager::SlotRun run) {
   if (!group_.runs.empty()) {
     pager::SlotRun& last = group_.runs.back();
     if (last.first.next(last.count) == run.first) {
@@ -169,8 +172,10 @@ void SnapshotWriter::work() {
 void SnapshotWriter::seal(const Group& group) {
   const auto slots = std::span(group.slots).first(std::size_t{group.count} * page_bytes_);
   sealer_.seal(sealed_, encode_table(group.runs, page_bytes_), false, slots);
+  const std::uint64_t begin = position_;
   write(slots);
   write(sealed_);
+  file_.write_back(begin, position_ - begin);
 }
 
 void SnapshotWriter::write(std::span<const std::byte> bytes) {

@@ -49,7 +49,7 @@ class SnapshotWriter final : public SlotSink {
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
   [[nodiscard]] std::span<std::byte> room(std::uint32_t slots) override;
-  void took(pager::SlotRun run) override;
+  void took(std::span<const pager::SlotRun> runs) override;
   /// Ends the archive: all of it is with the operating system.  The file's length.
   std::uint64_t finish();
 
@@ -60,6 +60,7 @@ class SnapshotWriter final : public SlotSink {
     std::uint32_t count = 0;
   };
 
+  void took_one(pager::SlotRun run);
   /// Hands the full group over and goes on with an empty one, which begins with what was too much.
   void next_group();
   void hand_over(Group&& group);

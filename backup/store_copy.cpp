@@ -12,6 +12,12 @@
 
 namespace coffer::backup {
 
+namespace {
+
+constexpr std::uint64_t kWriteBackBytes = 32 << 20;
+
+}  // namespace
+
 void expect_room(platform::Platform& platform, const platform::Path& place, std::uint64_t bytes) {
   const std::uint64_t free = platform.files().free_bytes(directory_of(place));
   if (free >= bytes) return;
@@ -26,7 +32,7 @@ StoreCopy::StoreCopy(platform::Platform& platform, const platform::Path& place,
     : platform_(platform),
       directory_(platform, place),
       page_bytes_(page_bytes),
-      buffer_(std::size_t{pager::chunk_slots(page_bytes)} * page_bytes) {
+      buffer_(kRoomBytes) {
   expect_room(platform, place, slots * page_bytes);
   platform.files().make_directory(beside());
   pages_ = platform.files().create(txn::StoreFiles{beside()}.pages());
@@ -38,13 +44,23 @@ std::span<std::byte> StoreCopy::room(std::uint32_t slots) {
   return std::span(buffer_).first(std::size_t{slots} * page_bytes_);
 }
 
-void StoreCopy::took(pager::SlotRun run) {
-  write(run, room(run.count));
+void StoreCopy::took(std::span<const pager::SlotRun> runs) {
+  std::span<const std::byte> slots(buffer_);
+  for (const pager::SlotRun& run : runs) {
+    const std::size_t bytes = std::size_t{run.count} * page_bytes_;
+    write(run, slots.first(bytes));
+    slots = slots.subspan(bytes);
+  }
 }
 
 void StoreCopy::write(pager::SlotRun run, std::span<const std::byte> slots) {
   Expects(slots.size() == std::size_t{run.count} * page_bytes_);
   pages_->write_at(run.first.value * page_bytes_, slots);
+  written_ += slots.size();
+  if (written_ < kWriteBackBytes) return;
+  // Of the whole file: what was written may lie anywhere in it, and what is on its way already costs nothing.
+  pages_->write_back(0, 0);
+  written_ = 0;
 }
 
 void StoreCopy::finish(const pager::Superblock& original, const crypto::KeyRing& keys,

@@ -22,7 +22,7 @@ class StoreCopy final : public SlotSink {
             std::uint64_t slots);
 
   [[nodiscard]] std::span<std::byte> room(std::uint32_t slots) override;
-  void took(pager::SlotRun run) override;
+  void took(std::span<const pager::SlotRun> runs) override;
   void write(pager::SlotRun run, std::span<const std::byte> slots);
 
   /// Writes keys and superblock; all of it is on the disk when it returns.  `keys` has the key header `copy` open.
@@ -37,6 +37,7 @@ class StoreCopy final : public SlotSink {
   std::uint32_t page_bytes_;
   std::unique_ptr<platform::File> pages_;
   std::vector<std::byte> buffer_;
+  std::uint64_t written_ = 0;  ///< since the last hint to write back
 };
 
 /// NoSpace unless a store of that size fits where `place` shall be.

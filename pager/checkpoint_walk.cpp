@@ -11,8 +11,9 @@
 namespace coffer::pager {
 
 NodePointer read_counted(const PageFile& file, const crypto::KeyRing& keys, const NodePlace& place,
-                         const Child& child) {
-  NodePointer node = read_node(file, keys, place, child.ref);
+                         const Child& child, std::span<std::byte> slot) {
+  NodePointer node = slot.empty() ? read_node(file, keys, place, child.ref)
+                                  : read_node_slot(file, keys, place, child.ref, slot);
   if (node->count() != child.count) {
     throw Corrupted(
         fmt::format("{} counts {} where its parent counts {}; restore the store from a backup",
@@ -22,8 +23,8 @@ NodePointer read_counted(const PageFile& file, const crypto::KeyRing& keys, cons
 }
 
 NodePointer CheckpointWalker::read(const NodePlace& place, const Child& child) const {
-  NodePointer node = read_counted(file_, keys_, place, child);
-  if (walk_.node) walk_.node(place, child.ref);
+  NodePointer node = read_counted(file_, keys_, place, child, slot_);
+  if (walk_.node) walk_.node(place, child.ref, slot_);
   return node;
 }
 

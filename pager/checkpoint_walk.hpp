@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "crypto/key_header.hpp"
 #include "pager/node.hpp"
@@ -21,7 +23,8 @@ namespace coffer::pager {
 /// What a walk calls; any may be empty.
 struct CheckpointWalk {
   std::function<void(PageId, const SlotRef&)> page;
-  std::function<void(const NodePlace&, const SlotRef&)> node;
+  /// With its slot as it was read and verified.
+  std::function<void(const NodePlace&, const SlotRef&, std::span<const std::byte>)> node;
   std::function<void(SlotId)>
       used_slot;  ///< marked in the free map; not of leaves that were passed over
 };
@@ -36,7 +39,8 @@ class CheckpointWalker {
         walk_(walk),
         born_after_(born_after),
         table_shape_(format::table_shape(file.page_bytes())),
-        free_shape_(format::free_map_shape(file.page_bytes())) {}
+        free_shape_(format::free_map_shape(file.page_bytes())),
+        slot_(file.page_bytes()) {}
 
   /// The page table of `levels` levels below `root`.
   void table(unsigned levels, const Child& root) const;
@@ -59,11 +63,14 @@ class CheckpointWalker {
   std::uint64_t born_after_;
   format::Shape table_shape_;
   format::Shape free_shape_;
+  mutable std::vector<std::byte> slot_;  ///< of the node that was read last
 };
 
-/// Reads a node and compares its count with its reference's: Corrupted when they differ.
+/// Reads a node and compares its count with its reference's: Corrupted when they differ.  `slot`, when there is any,
+/// becomes a copy of the whole slot.
 [[nodiscard]] NodePointer read_counted(const PageFile& file, const crypto::KeyRing& keys,
-                                       const NodePlace& place, const Child& child);
+                                       const NodePlace& place, const Child& child,
+                                       std::span<std::byte> slot = {});
 
 /// Where a page lies in a checkpoint, found from its root: for the few pages that a walk has to look up.  Keeps the
 /// last leaf.  One thread at a time.

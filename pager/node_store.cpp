@@ -14,8 +14,11 @@ constexpr std::size_t kStagingBytes = std::size_t{256} << 10;
 
 }  // namespace
 
-NodePointer read_node(const PageFile& file, const crypto::KeyRing& keys, const NodePlace& place,
-                      const SlotRef& ref) {
+namespace {
+
+/// The key that a reference to a node names; raises when there is none, or its length cannot be.
+const crypto::Sealer& sealer_of(const PageFile& file, const crypto::KeyRing& keys,
+                                const NodePlace& place, const SlotRef& ref) {
   if (ref.sealed_bytes < format::kNodeHeaderBytes ||
       ref.sealed_bytes > content_bytes(file.page_bytes())) {
     throw Corrupted(
@@ -28,14 +31,40 @@ NodePointer read_node(const PageFile& file, const crypto::KeyRing& keys, const N
     raise_damaged(keys.suite(), fmt::format("{} names key epoch {}, which the store does not have",
                                             describe(place), ref.epoch.value));
   }
-  crypto::Nonce nonce;
-  std::vector<std::byte> bytes(ref.sealed_bytes);
-  file.read(ref.slot, nonce, bytes);
-  if (!sealer->open(bytes, bytes, ref.tag, place.associated(ref.epoch), nonce)) {
+  return *sealer;
+}
+
+/// `ciphertext` may be `bytes`.
+NodePointer open_node(const PageFile& file, const crypto::Sealer& sealer, const NodePlace& place,
+                      const SlotRef& ref, const crypto::Nonce& nonce,
+                      std::span<const std::byte> ciphertext, std::vector<std::byte>&& bytes) {
+  if (!sealer.open(bytes, ciphertext, ref.tag, place.associated(ref.epoch), nonce)) {
     file.raise_unverified(fmt::format("{} in slot {} of '{}' does not verify", describe(place),
                                       ref.slot.value, file.path().string()));
   }
   return std::make_shared<const Node>(place, file.page_bytes(), std::move(bytes));
+}
+
+}  // namespace
+
+NodePointer read_node(const PageFile& file, const crypto::KeyRing& keys, const NodePlace& place,
+                      const SlotRef& ref) {
+  const crypto::Sealer& sealer = sealer_of(file, keys, place, ref);
+  crypto::Nonce nonce;
+  std::vector<std::byte> bytes(ref.sealed_bytes);
+  file.read(ref.slot, nonce, bytes);
+  const std::span<const std::byte> ciphertext(bytes);
+  return open_node(file, sealer, place, ref, nonce, ciphertext, std::move(bytes));
+}
+
+NodePointer read_node_slot(const PageFile& file, const crypto::KeyRing& keys,
+                           const NodePlace& place, const SlotRef& ref, std::span<std::byte> slot) {
+  const crypto::Sealer& sealer = sealer_of(file, keys, place, ref);
+  file.read_slots({ref.slot, 1}, slot);
+  crypto::Nonce nonce;
+  std::copy_n(slot.begin(), nonce.size(), nonce.begin());
+  return open_node(file, sealer, place, ref, nonce, slot.subspan(nonce.size(), ref.sealed_bytes),
+                   std::vector<std::byte>(ref.sealed_bytes));
 }
 
 NodeWriter::NodeWriter(PageFile& file, const crypto::KeyRing& keys, crypto::NonceRun& nonces,

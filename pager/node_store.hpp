@@ -20,6 +20,11 @@ namespace coffer::pager {
 [[nodiscard]] NodePointer read_node(const PageFile& file, const crypto::KeyRing& keys,
                                     const NodePlace& place, const SlotRef& ref);
 
+/// The same, and `slot` becomes a copy of the whole slot that it was opened from.
+[[nodiscard]] NodePointer read_node_slot(const PageFile& file, const crypto::KeyRing& keys,
+                                         const NodePlace& place, const SlotRef& ref,
+                                         std::span<std::byte> slot);
+
 /// Seals nodes into their slots and writes neighbours in one go.
 class NodeWriter {
  public:

@@ -136,12 +136,6 @@ void PageFile::read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out)
 
 void PageFile::read_slots(SlotRun run, std::span<std::byte> out) const {
   Expects(out.size() == std::size_t{run.count} * page_bytes_);
-  if (run.count == 1) {
-    crypto::Nonce nonce;
-    read(run.first, nonce, out.subspan(nonce.size()));
-    std::ranges::copy(nonce, out.begin());
-    return;
-  }
   expect_inside(run.first, run.count);
   if (file_->read_at(run.first.value * page_bytes_, out) != out.size()) {
     raise_short(run.first, run.count);

@@ -50,6 +50,7 @@ class PageFile {
   /// raises Tampered or Corrupted.  For `out` larger than a page positioned reads are used.
   void read(SlotId slot, crypto::Nonce& nonce, std::span<std::byte> out) const;
   /// Copies whole slots as they lie there, once; `out` has room for exactly these.  A run beyond the end as above.
+  /// By position, not through a window: what reads the whole file would otherwise be said to use that much memory.
   void read_slots(SlotRun run, std::span<std::byte> out) const;
   /// Writes consecutive slots that lie in one piece of memory: whole slots.
   void write_run(SlotId first, std::span<const std::byte> whole);

@@ -63,6 +63,12 @@ class File {
   virtual void sync() = 0;
   /// Data, and the metadata needed to read it back, reach the disk.
   virtual void data_sync() = 0;
+  /// A hint: what was written there (length 0: up to the end) will not change any more and may go to the disk already, so that a later sync
+  /// has less to wait for.  Promises nothing, and reports nothing: that is the sync's.
+  virtual void write_back(std::uint64_t offset, std::uint64_t length) noexcept {
+    static_cast<void>(offset);
+    static_cast<void>(length);
+  }
   /// Reserves room on the disk for [offset, offset + length), extending the file; the new bytes read
   /// as zero.  NoSpace when there is none, and then nothing has changed that matters.
   virtual void allocate(std::uint64_t offset, std::uint64_t length) = 0;

@@ -11,4 +11,13 @@ void raise_damaged(PageId page, const char* what) {
                               page.value, what));
 }
 
+bool has_large_values(PageId id, std::span<const std::byte> page) {
+  if (load<txn::PageHeader>(page.data()).type != kPageTypeLeaf) return false;
+  const NodeView leaf(id, page);
+  for (std::size_t i = 0; i < leaf.count(); ++i) {
+    if (leaf.leaf_cell(i).large) return true;
+  }
+  return false;
+}
+
 }  // namespace coffer::tree

@@ -140,4 +140,7 @@ class NodeView {
   std::uint32_t level_ = 0;
 };
 
+/// Whether a page, of any type, is a leaf with a large value in it.
+[[nodiscard]] bool has_large_values(PageId id, std::span<const std::byte> page);
+
 }  // namespace coffer::tree

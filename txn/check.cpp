@@ -91,7 +91,7 @@ void Engine::check(CheckReport& report,
                              report.bytes_verified += ref.sealed_bytes;
                            },
                        .node =
-                           [&](const pager::NodePlace& place, const pager::SlotRef& ref) {
+                           [&](const pager::NodePlace& place, const pager::SlotRef& ref, auto) {
                              ++(place.role == crypto::Role::table_node ? report.table_nodes
                                                                        : report.free_map_nodes);
                              insert_run(page_slots, {ref.slot, 1}, "by a node");

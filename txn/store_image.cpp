@@ -1,8 +1,6 @@
 // See store_image.hpp.
 #include "txn/store_image.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "txn/read_view.hpp"
@@ -18,20 +16,6 @@ StoreImage::StoreImage(Core& core, std::vector<std::byte> key_header)
 
 void StoreImage::walk(const pager::CheckpointWalk& walk, std::uint64_t born_after) const {
   pager::CheckpointWalker(*core_.page_file, *core_.keys, walk, born_after).all(superblock_);
-}
-
-void StoreImage::verify_node(const pager::NodePlace& place, const pager::SlotRef& ref,
-                             std::span<const std::byte> slot, std::span<std::byte> scratch) const {
-  // The walk that gave the reference has looked at its length and its epoch.
-  crypto::Nonce nonce;
-  std::copy_n(slot.begin(), nonce.size(), nonce.begin());
-  if (!core_.keys->pages(ref.epoch.value)
-           ->open(scratch.first(ref.sealed_bytes), slot.subspan(nonce.size(), ref.sealed_bytes),
-                  ref.tag, place.associated(ref.epoch), nonce)) {
-    core_.page_file->raise_unverified(fmt::format("{} in slot {} of {} does not verify",
-                                                  describe(place), ref.slot.value,
-                                                  core_.files.pages().string()));
-  }
 }
 
 pager::SlotRun StoreImage::run_of(std::uint64_t value_id, std::uint64_t index,

@@ -47,10 +47,6 @@ class StoreImage {
                  std::span<std::byte> frame) const {
     core_.sealer->open_copy(page, ref, slot, frame);
   }
-  /// Likewise of a node of the page table or the free map, whose plaintext is not wanted: `scratch` has room for
-  /// it.
-  void verify_node(const pager::NodePlace& place, const pager::SlotRef& ref,
-                   std::span<const std::byte> slot, std::span<std::byte> scratch) const;
   /// The slots of a chunk; raises when its reference cannot be.
   [[nodiscard]] pager::SlotRun run_of(std::uint64_t value_id, std::uint64_t index,
                                       const ChunkRef& ref) const;

@@ -91,6 +91,12 @@ class LinuxFile final : public File {
     }
   }
 
+  void write_back(std::uint64_t offset, std::uint64_t length) noexcept override {
+    // Without the flags that wait: those would take errors that are sync's to report.
+    static_cast<void>(::sync_file_range(descriptor_.number(), position(offset), position(length),
+                                        SYNC_FILE_RANGE_WRITE));
+  }
+
   void allocate(std::uint64_t offset, std::uint64_t length) override;
 
   void truncate(std::uint64_t size) override {

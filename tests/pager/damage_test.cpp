@@ -19,8 +19,8 @@ struct FoundNode {
 std::vector<FoundNode> nodes_of(const PagerWorld& world) {
   std::vector<FoundNode> nodes;
   world.open->metadata.walk({{},
-                             [&](crypto::Role role, SlotId slot) {
-                               nodes.push_back({role, slot});
+                             [&](const pager::NodePlace& place, const SlotRef& ref, auto) {
+                               nodes.push_back({place.role, ref.slot});
                              },
                              {}});
   return nodes;

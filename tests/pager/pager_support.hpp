@@ -289,7 +289,7 @@ struct Walked {
 inline Walked walk(const pager::Metadata& metadata) {
   Walked w;
   metadata.walk({[&](PageId page, const pager::SlotRef& ref) { w.pages[page.value] = ref; },
-                 [&](const pager::NodePlace&, const pager::SlotRef& ref) {
+                 [&](const pager::NodePlace&, const pager::SlotRef& ref, auto) {
                    w.nodes.insert(ref.slot.value);
                    ++w.node_count;
                  },

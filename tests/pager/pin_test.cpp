@@ -88,13 +88,13 @@ TEST_CASE("a walk of what was born since a checkpoint finds what was written sin
       }
     }
     SlotSet found;
-    const pager::CheckpointWalk collect{
-        [&](PageId page, const pager::SlotRef& ref) {
-          found.insert(ref.slot.value);
-          REQUIRE(ref.slot == now.pages.at(page.value).slot);
-        },
-        [&](const pager::NodePlace&, const pager::SlotRef& ref) { found.insert(ref.slot.value); },
-        {}};
+    const pager::CheckpointWalk collect{[&](PageId page, const pager::SlotRef& ref) {
+                                          found.insert(ref.slot.value);
+                                          REQUIRE(ref.slot == now.pages.at(page.value).slot);
+                                        },
+                                        [&](const pager::NodePlace&, const pager::SlotRef& ref,
+                                            auto) { found.insert(ref.slot.value); },
+                                        {}};
     pager::CheckpointWalker(world.open->file, world.keys, collect, since).all(world.superblock);
     REQUIRE(found == expected);
   }
