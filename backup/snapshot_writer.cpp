@@ -105,7 +105,7 @@ void SnapshotWriter::took_one(pager::SlotRun run) {
 }
 
 void SnapshotWriter::next_group() {
-  Group next;
+  SlotGroup next;
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return spare_.has_value() || failure_; });
@@ -134,7 +134,7 @@ void SnapshotWriter::next_group() {
   group_ = std::move(next);
 }
 
-void SnapshotWriter::hand_over(Group&& group) {
+void SnapshotWriter::hand_over(SlotGroup&& group) {
   slots_ += group.count;
   {
     std::unique_lock lock(mutex_);
@@ -150,7 +150,7 @@ void SnapshotWriter::work() {
   for (;;) {
     changed_.wait(lock, [this] { return waiting_.has_value() || stopping_; });
     if (!waiting_) return;
-    Group group = *std::move(waiting_);
+    SlotGroup group = *std::move(waiting_);
     waiting_.reset();
     busy_ = true;
     lock.unlock();
@@ -169,7 +169,7 @@ void SnapshotWriter::work() {
   }
 }
 
-void SnapshotWriter::seal(const Group& group) {
+void SnapshotWriter::seal(const SlotGroup& group) {
   const auto slots = std::span(group.slots).first(std::size_t{group.count} * page_bytes_);
   sealer_.seal(sealed_, encode_table(group.runs, page_bytes_), false, slots);
   const std::uint64_t begin = position_;

@@ -38,6 +38,13 @@ struct Manifest {
   pager::Superblock superblock{};
 };
 
+/// Slots on their way into the archive.
+struct SlotGroup {
+  std::vector<std::byte> slots;  ///< a full group's, and what did not fit into it
+  std::vector<pager::SlotRun> runs;
+  std::uint32_t count = 0;
+};
+
 class SnapshotWriter final : public SlotSink {
  public:
   /// Writes header and manifest.  Everything outlives the writer.
@@ -54,18 +61,12 @@ class SnapshotWriter final : public SlotSink {
   std::uint64_t finish();
 
  private:
-  struct Group {
-    std::vector<std::byte> slots;  ///< a full group's, and what did not fit into it
-    std::vector<pager::SlotRun> runs;
-    std::uint32_t count = 0;
-  };
-
   void took_one(pager::SlotRun run);
   /// Hands the full group over and goes on with an empty one, which begins with what was too much.
   void next_group();
-  void hand_over(Group&& group);
+  void hand_over(SlotGroup&& group);
   void work();
-  void seal(const Group& group);
+  void seal(const SlotGroup& group);
   void write(std::span<const std::byte> bytes);
   void raise_failure();
   void stop() noexcept;
@@ -78,12 +79,12 @@ class SnapshotWriter final : public SlotSink {
   std::vector<std::byte> sealed_;  ///< the thread's
   std::uint64_t position_ = 0;     ///< likewise
   std::uint64_t slots_ = 0;        ///< in groups that were handed over
-  Group group_;                    ///< being filled
+  SlotGroup group_;                ///< being filled
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<Group> waiting_;  ///< for the thread
-  std::optional<Group> spare_;    ///< back from it
+  std::optional<SlotGroup> waiting_;  ///< for the thread
+  std::optional<SlotGroup> spare_;    ///< back from it
   bool stopping_ = false;
   bool busy_ = false;
   std::exception_ptr failure_;
