@@ -100,7 +100,7 @@ TEST_CASE("a snapshot or an increment cut at any length, or extended, is refused
         REQUIRE((what == "Tampered" || what == "Corrupted"));
       }
       // Also by what makes the arithmetic of groups come out.
-      for (const std::size_t more : {1, 25, 4096, 4096 + 8209, 8209, 70'000}) {
+      for (const std::size_t more : {1u, 25u, 4096u, 4096u + 8209u, 8209u, 70000u}) {
         Bytestring longer = bytes;
         longer.resize(longer.size() + more);
         CAPTURE(more);

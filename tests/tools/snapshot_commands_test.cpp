@@ -1,4 +1,6 @@
 // backup snapshot, backup incremental, and restoring and verifying chains.
+#include <coffer/coffer.hpp>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -134,8 +136,8 @@ TEST_CASE("backup: what a snapshot cannot be is refused with its reason, and not
 TEST_CASE("backup: a store that is open elsewhere is busy for a snapshot") {
   const BackupFixture fixture;
   const SnapshotCase c{fixture, true};
-  const Key key = Key::from_file(fixture.file("store.key"));
-  const Store open = Store::open(c.store(), key);
+  const coffer::Key key = coffer::Key::from_file(fixture.file("store.key"));
+  const coffer::Store open = coffer::Store::open(c.store(), key);
   CHECK(coffer(Words{"backup", "snapshot", c.store(), c.file("full")} + c.key()).exit_code == 7);
   CHECK(!std::filesystem::exists(c.file("full")));
 }
