@@ -142,4 +142,24 @@ TEST_CASE("backup: a store that is open elsewhere is busy for a snapshot") {
   CHECK(!std::filesystem::exists(c.file("full")));
 }
 
+TEST_CASE("bench: backups are measured, with what bounds them, and what was restored is compared") {
+  const TemporaryFolder folder;
+  const Outcome outcome = coffer({"bench", "--backups-of", "3M", "--rounds", "2", "--dir",
+                                  folder.path().string(), "--locked-max", "4M", "--json"});
+  INFO(outcome.err);
+  REQUIRE(outcome.exit_code == 0);
+  const auto json = nlohmann::json::parse(outcome.out);
+  CHECK(json["pages"] > 600);
+  CHECK(json["pages_in_increment"] > 3);
+  CHECK(json["pages_in_increment"] < json["pages"]);
+  CHECK(json["seconds"].size() == 9);
+  CHECK(json["ratios"].size() == 6);
+  for (const auto& [task, seconds] : json["seconds"].items()) {
+    CAPTURE(task);
+    REQUIRE(seconds.size() == 2);
+    CHECK(seconds[0] > 0);
+  }
+  CHECK(std::filesystem::is_empty(folder.path()));
+}
+
 }  // namespace coffer::tools::test

@@ -11,10 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "tools/bench/backup_bench.hpp"
 #include "tools/bench/file_system.hpp"
 #include "tools/bench/result.hpp"
 #include "tools/commands.hpp"
 #include "tools/file_name.hpp"
+#include "tools/option_forms.hpp"
 #include "tools/output.hpp"
 #include "tools/progress.hpp"
 #include "tools/system/interrupts.hpp"
@@ -32,6 +34,7 @@ struct BenchOptions {
   std::string directory;
   std::vector<std::string> workloads;  ///< empty: all
   bool only_coffer = false;
+  std::uint64_t backups_of = 0;  ///< bytes; 0: the workloads
 };
 
 std::filesystem::path directory_of(const BenchOptions& options) {
@@ -133,9 +136,18 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember(names))
       ->type_name("NAME");
   command->add_flag("--only-coffer", options->only_coffer, "Leave the comparison out");
+  add_size_option(*command, "--backups-of", options->backups_of,
+                  "Measure backups and restores of a store of about this size instead");
   command->footer("bench locks 512M of memory unless --locked-max says otherwise.");
   command->callback([&invocation, options] {
     invocation.action = [&invocation, options] {
+      if (options->backups_of != 0) {
+        return bench::run_backup_benchmark({.directory = bench::directory_of(*options),
+                                            .store_bytes = options->backups_of,
+                                            .rounds = options->rounds,
+                                            .seed = options->seed},
+                                           invocation.global);
+      }
       return bench::run_benchmark(*options, invocation.global);
     };
   });
