@@ -111,8 +111,14 @@ Parent read_parent(Copying& copying, const platform::Path& path) {
                     path.string()));
   }
   const auto file = files.open(path, platform::OpenMode::read_only);
+  auto bytes = read_header(*file);
+  // Said before store ids are compared: a logical backup that is not under the store's key has one of its own.
+  if (const Label label = decode_label(bytes, path); !is_snapshot(label.kind)) {
+    throw InvalidArgument(
+        fmt::format("{} is a {} backup, not a snapshot", path.string(), name_of(label.kind)));
+  }
   SnapshotReader reader(
-      *file, header_of_parent(copying.image().keys(), read_header(*file), copying.heap(), path),
+      *file, header_of_parent(copying.image().keys(), std::move(bytes), copying.heap(), path),
       copying.heap());
   return {reader.header().label, reader.manifest()};
 }
