@@ -7,6 +7,7 @@
 
 #include <coffer/error.hpp>
 
+#include "backup/ancestor.hpp"
 #include "crypto/key_header_format.hpp"
 #include "crypto/seal_format.hpp"
 #include "platform/contracts.hpp"
@@ -70,6 +71,18 @@ crypto::OpenedKeyHeader open_key_header_of(platform::Platform& platform,
 }
 
 }  // namespace
+
+BackupEncryptionMode mode_of(format::KeyOrigin origin) {
+  switch (origin) {
+    case format::KeyOrigin::none:
+      return BackupEncryptionMode::none;
+    case format::KeyOrigin::provided:
+      return BackupEncryptionMode::use_provided_key;
+    case format::KeyOrigin::store:
+      break;
+  }
+  return BackupEncryptionMode::use_database_key;
+}
 
 BackupEncryptionMode settle_mode(const BackupEncryption& encryption, bool store_is_encrypted) {
   using enum BackupEncryptionMode;
@@ -163,40 +176,38 @@ BackupHeader open_header(platform::Platform& platform, std::vector<std::byte> by
   return header;
 }
 
-BackupHeader new_snapshot_header(platform::Platform& platform, const txn::StoreImage& image,
-                                 Label label, platform::LockedHeap& heap) {
+BackupHeader next_header(platform::Platform& platform, const crypto::KeyRing& keys,
+                         std::span<const std::byte> key_header, const Label& label,
+                         platform::LockedHeap& heap) {
   BackupHeader header;
   header.bytes.resize(format::kHeaderBytes);
   const std::span<std::byte> bytes(header.bytes);
-  header.suite = image.keys().suite();
-  label.key_origin =
-      header.suite == crypto::Suite::none ? format::KeyOrigin::none : format::KeyOrigin::store;
+  header.suite = keys.suite();
   header.label = label;
   encode_label(bytes, label);
   if (header.suite != crypto::Suite::none) {
     platform.entropy().fill(bytes.subspan(format::kSaltAt, crypto::kBackupSaltBytes));
   }
-  std::ranges::copy(image.key_header().first(format::kKeyHeaderBytes),
-                    &bytes[format::kKeyHeaderAt]);
-  header.key = stream_key(image.keys(), bytes, heap);
+  std::ranges::copy(key_header.first(format::kKeyHeaderBytes), &bytes[format::kKeyHeaderAt]);
+  header.key = stream_key(keys, bytes, heap);
   return header;
 }
 
-void raise_other_copy(const platform::Path& name) {
-  throw InvalidArgument(
-      fmt::format("{} was made of another copy of this store (before a restore, or after one): "
-                  "begin with a snapshot of this one",
-                  name.string()));
+BackupHeader new_snapshot_header(platform::Platform& platform, const txn::StoreImage& image,
+                                 Label label, platform::LockedHeap& heap) {
+  label.key_origin = image.keys().suite() == crypto::Suite::none ? format::KeyOrigin::none
+                                                                 : format::KeyOrigin::store;
+  return next_header(platform, image.keys(), image.key_header(), label, heap);
 }
 
-BackupHeader header_of_parent(const txn::StoreImage& image, std::vector<std::byte> bytes,
+BackupHeader header_of_parent(const crypto::KeyRing& keys, std::vector<std::byte> bytes,
                               platform::LockedHeap& heap, const platform::Path& name) {
   BackupHeader header;
   header.label = decode_label(bytes, name);
   if (bytes.size() < format::kHeaderBytes) raise_cut_header(bytes.size(), name);
   const auto id = std::span(bytes).subspan(
       format::kKeyHeaderAt + crypto::key_header_format::kStoreIdAt, crypto::kStoreIdBytes);
-  if (!std::ranges::equal(id, image.keys().store_id())) {
+  if (!std::ranges::equal(id, keys.store_id())) {
     throw InvalidArgument(
         fmt::format("{} is a backup of another store: an increment follows a backup of its own; "
                     "name that one",
@@ -205,11 +216,11 @@ BackupHeader header_of_parent(const txn::StoreImage& image, std::vector<std::byt
   // A copy that goes its own way has a key epoch of its own, and other keys.
   if (crypto::seal_format::get_little_endian<std::uint32_t>(
           &bytes[format::kKeyHeaderAt + crypto::key_header_format::kEpochAt]) !=
-      image.keys().current_epoch()) {
+      keys.current_epoch()) {
     raise_other_copy(name);
   }
-  header.suite = image.keys().suite();
-  header.key = stream_key(image.keys(), bytes, heap);
+  header.suite = keys.suite();
+  header.key = stream_key(keys, bytes, heap);
   header.bytes = std::move(bytes);
   return header;
 }

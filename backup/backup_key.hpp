@@ -22,6 +22,9 @@ namespace coffer::backup {
 [[nodiscard]] BackupEncryptionMode settle_mode(const BackupEncryption& encryption,
                                                bool store_is_encrypted);
 
+/// The mode that a backup says it was made in.
+[[nodiscard]] BackupEncryptionMode mode_of(format::KeyOrigin origin);
+
 /// Raises InvalidArgument unless what was asked for is what a snapshot of such a store has anyway.
 void expect_own_encryption(const BackupEncryption& encryption, bool store_is_encrypted);
 
@@ -56,11 +59,14 @@ struct BackupHeader {
 [[nodiscard]] BackupHeader new_snapshot_header(platform::Platform& platform,
                                                const txn::StoreImage& image, Label label,
                                                platform::LockedHeap& heap);
-/// Says of what shall be a parent that it is not of this instance of the store.
-[[noreturn]] void raise_other_copy(const platform::Path& name);
-/// The header of what is said to be an earlier backup of the store that `image` is of, opened with the keys that
-/// the store has open.  InvalidArgument when it is another store's.
-[[nodiscard]] BackupHeader header_of_parent(const txn::StoreImage& image,
+/// A header for an increment that goes on under the keys, and with the key header, of what it follows.  The key's
+/// origin stands in `label` already.
+[[nodiscard]] BackupHeader next_header(platform::Platform& platform, const crypto::KeyRing& keys,
+                                       std::span<const std::byte> key_header, const Label& label,
+                                       platform::LockedHeap& heap);
+/// The header of what is said to be an earlier backup of a store under the store's own keys, opened with those.
+/// InvalidArgument when it is another store's, or another copy's.
+[[nodiscard]] BackupHeader header_of_parent(const crypto::KeyRing& keys,
                                             std::vector<std::byte> bytes,
                                             platform::LockedHeap& heap, const platform::Path& name);
 

@@ -8,6 +8,7 @@
 
 #include <coffer/error.hpp>
 
+#include "backup/backup_key.hpp"
 #include "backup/backup_name.hpp"
 #include "backup/label.hpp"
 #include "crypto/key_header_format.hpp"
@@ -17,18 +18,6 @@ namespace backup {
 namespace {
 
 namespace key_format = crypto::key_header_format;
-
-BackupEncryptionMode mode_of(format::KeyOrigin origin) {
-  switch (origin) {
-    case format::KeyOrigin::none:
-      return BackupEncryptionMode::none;
-    case format::KeyOrigin::provided:
-      return BackupEncryptionMode::use_provided_key;
-    case format::KeyOrigin::store:
-      break;
-  }
-  return BackupEncryptionMode::use_database_key;
-}
 
 /// The store id in the copy of the key header.  Its checksum needs no key: a backup that cannot be opened for it
 /// must not count as one.

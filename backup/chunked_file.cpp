@@ -57,15 +57,15 @@ std::uint64_t ChunkedWriter::finish() {
   return position_;
 }
 
-ChunkedReader::ChunkedReader(platform::Platform& platform, platform::File& file, const Key* key,
-                             platform::LockedHeap& heap, platform::LockPolicy policy, Pace& pace)
+ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
+                             Pace& pace)
     : file_(file),
       pace_(pace),
-      header_(open_header(platform, read_header(file), key, heap, policy, file.path())),
+      header_(std::move(header)),
       chunk_(heap.allocate(format::kChunkBytes)),
       sealed_(format::kSealedChunkBytes),
       position_(format::kHeaderBytes) {
-  if (header_.label.kind != format::Kind::logical) {
+  if (is_snapshot(header_.label.kind)) {
     throw InvalidArgument(fmt::format("{} is a {} backup, not a logical one", file.path().string(),
                                       name_of(header_.label.kind)));
   }

@@ -47,9 +47,8 @@ class ChunkedWriter {
 
 class ChunkedReader {
  public:
-  /// Reads and opens the header.
-  ChunkedReader(platform::Platform& platform, platform::File& file, const Key* key,
-                platform::LockedHeap& heap, platform::LockPolicy policy, Pace& pace);
+  /// Of the file whose opened header this is.  InvalidArgument when it is a snapshot's.
+  ChunkedReader(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace);
   /// Fills `out`, which is in locked memory where it holds what users stored.
   void read(std::span<std::byte> out);
   /// At least one of the next bytes, at most `most`; good until the next call.
@@ -57,7 +56,7 @@ class ChunkedReader {
   /// Raises unless the stream ends here.
   void expect_end();
 
-  [[nodiscard]] crypto::Suite suite() const { return header_.suite; }
+  [[nodiscard]] const BackupHeader& header() const { return header_; }
   [[noreturn]] void raise_damaged(const std::string& what) const;
 
  private:

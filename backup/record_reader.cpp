@@ -8,6 +8,8 @@
 #include <bit>
 #include <cstring>
 
+#include "backup/held_bytes.hpp"
+#include "backup/label.hpp"
 #include "crypto/seal_format.hpp"
 #include "pager/pager_format.hpp"
 #include "platform/contracts.hpp"
@@ -17,22 +19,41 @@ namespace coffer::backup {
 namespace {
 
 using crypto::seal_format::get_little_endian;
+using format::BoundKind;
 using format::RecordType;
 
 constexpr std::size_t kIntegerBytes = 8;
 
-/// Bytes of locked memory of which a part is in use.
-struct Held {
-  platform::LockedBuffer buffer;
-  std::size_t size = 0;
-  [[nodiscard]] std::span<std::byte> take(std::size_t bytes) {
-    size = bytes;
-    return buffer.bytes().first(bytes);
+/// A record's fixed part: none of it is what users stored.
+class FixedRecord {
+ public:
+  FixedRecord(ChunkedReader& reader, std::size_t bytes) : bytes_(std::span(room_).first(bytes)) {
+    reader.read(bytes_);
   }
-  [[nodiscard]] Bytes bytes() const {
-    return std::span<const std::byte>(buffer.bytes()).first(size);
+  FixedRecord(const FixedRecord&) = delete;
+  FixedRecord& operator=(const FixedRecord&) = delete;
+  template <class Integer = std::uint64_t>
+  [[nodiscard]] Integer number(std::size_t at) const {
+    return get_little_endian<Integer>(&bytes_[at]);
   }
+  template <std::size_t kSize>
+  void copy(std::size_t at, std::array<std::byte, kSize>& out) const {
+    std::ranges::copy(bytes_.subspan(at, kSize), out.begin());
+  }
+
+ private:
+  std::array<std::byte, format::kFixedBytesMax> room_{};
+  std::span<std::byte> bytes_;
 };
+
+RecordType next_type(ChunkedReader& reader) {
+  return static_cast<RecordType>(FixedRecord(reader, 1).number<std::uint8_t>(0));
+}
+
+int compare_pairs(Bytes key, Bytes value, Bytes other_key, Bytes other_value) {
+  const int order = compare(key, other_key);
+  return order != 0 ? order : compare(value, other_value);
+}
 
 class RecordWalk {
  public:
@@ -43,42 +64,36 @@ class RecordWalk {
         key_{heap.allocate(format::kKeyBytesMax)},
         value_{heap.allocate(kWholeValueBytesMax)},
         key_before_{heap.allocate(format::kKeyBytesMax)},
-        value_before_{heap.allocate(kWholeValueBytesMax)} {}
+        value_before_{heap.allocate(kWholeValueBytesMax)},
+        bound_key_{heap.allocate(format::kKeyBytesMax)},
+        bound_value_{heap.allocate(kWholeValueBytesMax)} {}
 
   BackupReport walk() {
     origin();
-    for (RecordType type = next_type(); type != RecordType::end; type = next_type()) {
+    for (RecordType type = next_type(reader_); type != RecordType::end; type = next_type(reader_)) {
       if (type != RecordType::tree) reader_.raise_damaged("a record is out of place");
       tree();
     }
-    const auto end = fixed(format::kEndBytes);
-    if (number(end, 0) != report_.trees || number(end, 8) != report_.entries) {
+    const FixedRecord end(reader_, format::kEndBytes);
+    if (end.number(0) != report_.trees || end.number(8) != report_.entries) {
       reader_.raise_damaged("its last record counts other trees and entries than there are");
     }
     reader_.expect_end();
+    sink_.end();
     return report_;
   }
 
  private:
-  std::span<const std::byte> fixed(std::size_t bytes) {
-    const auto into = std::span(fixed_).first(bytes);
-    reader_.read(into);
-    return into;
-  }
-  static std::uint64_t number(std::span<const std::byte> bytes, std::size_t at) {
-    return get_little_endian<std::uint64_t>(&bytes[at]);
-  }
-  RecordType next_type() { return static_cast<RecordType>(fixed(1)[0]); }
-
   void origin() {
-    if (next_type() != RecordType::origin)
-      reader_.raise_damaged("it does not say where it is from");
-    const auto bytes = fixed(format::kOriginBytes);
-    constexpr std::size_t kNumbersAt = 2 * format::kIdBytes;
-    report_.encrypted = reader_.suite() != crypto::Suite::none;
-    report_.commit = number(bytes, kNumbersAt);
-    report_.taken = std::chrono::nanoseconds(number(bytes, kNumbersAt + 8));
-    report_.page_size = get_little_endian<std::uint32_t>(&bytes[kNumbersAt + 16]);
+    const Origin origin = read_origin(reader_);
+    const Label& label = reader_.header().label;
+    increment_ = is_increment(label.kind);
+    report_.kind = kind_of(label.kind);
+    report_.link = label.link;
+    report_.encrypted = reader_.header().suite != crypto::Suite::none;
+    report_.commit = origin.commit;
+    report_.taken = origin.taken;
+    report_.page_size = origin.page_size;
     // The record says what the store could hold; a restore is free to choose a page size that holds less.
     if (!std::has_single_bit(report_.page_size) ||
         report_.page_size < pager::format::kPageBytesMin ||
@@ -87,13 +102,13 @@ class RecordWalk {
     }
     key_bytes_max_ = tree::node_key_bytes_max(pager::content_bytes(report_.page_size));
     Ensures(key_bytes_max_ <= format::kKeyBytesMax);
-    sink_.origin(report_);
+    sink_.begin(report_, increment_);
   }
 
   void tree() {
-    const auto bytes = fixed(format::kTreeBytes);
-    const auto bits = static_cast<std::uint8_t>(bytes[0]);
-    std::string name(static_cast<std::size_t>(bytes[1]), '\0');
+    const FixedRecord record(reader_, format::kTreeBytes);
+    const auto bits = record.number<std::uint8_t>(0);
+    std::string name(record.number<std::uint8_t>(1), '\0');
     if ((bits & ~(format::kMultiValue | format::kIntegerKeys)) != 0) {
       throw VersionUnsupported(
           "a tree in the backup is of a kind that this version does not know: "
@@ -108,36 +123,104 @@ class RecordWalk {
                 .integer_keys = (bits & format::kIntegerKeys) != 0};
     ++report_.trees;
     sink_.tree(name_, options_);
-    std::uint64_t entries = 0;
-    RecordType type = next_type();
-    for (; type == RecordType::entry; type = next_type()) {
-      entry(entries == 0);
-      ++entries;
-      pace_.count_entry();
-    }
-    if (type != RecordType::tree_end) reader_.raise_damaged("a tree in it has no end");
-    if (number(fixed(format::kTreeEndBytes), 0) != entries) {
+    entries_ = 0;
+    place_ = Place::beginning;
+    const RecordType last = increment_ ? ranges() : entries();
+    if (last != RecordType::tree_end) reader_.raise_damaged("a tree in it has no end");
+    if (FixedRecord(reader_, format::kTreeEndBytes).number(0) != entries_) {
       reader_.raise_damaged("a tree in it has other entries than it counts");
     }
-    report_.entries += entries;
+    report_.entries += entries_;
   }
 
-  void entry(bool first) {
-    const auto bytes = fixed(format::kEntryBytes);
-    const auto key_bytes = get_little_endian<std::uint16_t>(&bytes[0]);
-    const std::uint64_t value_bytes = number(bytes, 2);
+  /// The type of the record behind them.
+  RecordType entries() {
+    RecordType type = next_type(reader_);
+    for (; type == RecordType::entry; type = next_type(reader_)) {
+      entry();
+      place_ = Place::entry;
+      ++entries_;
+      pace_.count_entry();
+    }
+    return type;
+  }
+
+  RecordType ranges() {
+    RecordType type = next_type(reader_);
+    for (bool first = true; type == RecordType::range; type = next_type(reader_)) {
+      low(first);
+      if (entries() != RecordType::range_end) reader_.raise_damaged("a range in it has no end");
+      high();
+      first = false;
+    }
+    return type;
+  }
+
+  BoundKind bound(HeldBytes& key, HeldBytes& value) {
+    const FixedRecord record(reader_, format::kBoundBytes);
+    const auto kind = record.number<std::uint8_t>(0);
+    const auto key_bytes = record.number<std::uint16_t>(1);
+    const auto value_bytes = record.number<std::uint16_t>(3);
+    const bool open = kind == static_cast<std::uint8_t>(BoundKind::open);
+    if (kind > static_cast<std::uint8_t>(BoundKind::behind) || key_bytes > key_bytes_max_ ||
+        value_bytes > (options_.multi_value ? key_bytes_max_ : 0) ||
+        (options_.integer_keys && key_bytes > kIntegerBytes) ||
+        (open && (key_bytes != 0 || value_bytes != 0))) {
+      reader_.raise_damaged("a range in it has an impossible bound");
+    }
+    reader_.read(key.take(key_bytes));
+    reader_.read(value.take(value_bytes));
+    return static_cast<BoundKind>(kind);
+  }
+
+  /// What stands before the range's first entry is then its bound.
+  void low(bool first) {
+    const BoundKind kind = bound(key_, value_);
+    const bool follows = first || (high_ != BoundKind::open && kind != BoundKind::open &&
+                                   compare_pairs(key_.bytes(), value_.bytes(), bound_key_.bytes(),
+                                                 bound_value_.bytes()) >= 0);
+    if (!follows) reader_.raise_damaged("ranges in it are not in order");
+    place_ = kind == BoundKind::open ? Place::beginning
+             : kind == BoundKind::at ? Place::at_bound
+                                     : Place::entry;
+    sink_.begin_range({kind, key_.bytes(), value_.bytes()});
+  }
+
+  void high() {
+    high_ = bound(bound_key_, bound_value_);
+    const Bytes key = bound_key_.bytes();
+    const Bytes value = bound_value_.bytes();
+    const Bytes last_value = options_.multi_value ? value_.bytes() : Bytes();
+    const bool behind = place_ == Place::beginning
+                            ? !key.empty() || !value.empty()
+                            : compare_pairs(key, value, key_.bytes(), last_value) > 0;
+    if (high_ != BoundKind::open && (high_ != BoundKind::at || !behind)) {
+      reader_.raise_damaged("a range in it ends before what it holds");
+    }
+    sink_.end_range({high_, key, value});
+  }
+
+  void entry() {
+    const FixedRecord record(reader_, format::kEntryBytes);
+    const auto key_bytes = record.number<std::uint16_t>(0);
+    const std::uint64_t value_bytes = record.number(2);
     if (key_bytes > key_bytes_max_ || (options_.integer_keys && key_bytes != kIntegerBytes) ||
         (options_.multi_value && value_bytes > key_bytes_max_)) {
       reader_.raise_damaged("an entry in it has an impossible length");
     }
     std::swap(key_, key_before_);
     reader_.read(key_.take(key_bytes));
-    const int order = first ? 1 : compare(key_.bytes(), key_before_.bytes());
-    if (order < 0 || (order == 0 && !options_.multi_value)) raise_out_of_order();
+    const int order = place_ == Place::beginning ? 1 : compare(key_.bytes(), key_before_.bytes());
+    // Only the place of a bound may be that of the entry behind it.
+    const bool may_equal = place_ == Place::at_bound;
+    if (order < 0 || (order == 0 && !options_.multi_value && !may_equal)) raise_out_of_order();
     if (value_bytes > kWholeValueBytesMax) return large_value(value_bytes);
     std::swap(value_, value_before_);
     reader_.read(value_.take(static_cast<std::size_t>(value_bytes)));
-    if (order == 0 && compare(value_.bytes(), value_before_.bytes()) <= 0) raise_out_of_order();
+    if (order == 0 && options_.multi_value) {
+      const int values = compare(value_.bytes(), value_before_.bytes());
+      if (values < 0 || (values == 0 && !may_equal)) raise_out_of_order();
+    }
     sink_.entry(key_.bytes(), value_.bytes());
   }
 
@@ -155,21 +238,54 @@ class RecordWalk {
     sink_.end_value();
   }
 
+  /// What stands before the next entry: nothing; a bound, in key_ and value_; an entry there, or the place behind
+  /// it.
+  enum class Place { beginning, at_bound, entry };
+
   ChunkedReader& reader_;
   Pace& pace_;
   RecordSink& sink_;
   BackupReport report_;
-  std::array<std::byte, format::kFixedBytesMax> fixed_{};
+  bool increment_ = false;
   std::string name_;
   TreeOptions options_;
+  std::uint64_t entries_ = 0;  ///< in the tree
+  Place place_ = Place::beginning;
+  BoundKind high_ =
+      BoundKind::open;  ///< of the range before; its place in bound_key_ and bound_value_
   std::size_t key_bytes_max_ = 0;
-  Held key_;
-  Held value_;
-  Held key_before_;
-  Held value_before_;
+  HeldBytes key_;
+  HeldBytes value_;
+  HeldBytes key_before_;
+  HeldBytes value_before_;
+  HeldBytes bound_key_;
+  HeldBytes bound_value_;
 };
 
 }  // namespace
+
+Origin read_origin(ChunkedReader& reader) {
+  if (next_type(reader) != RecordType::origin) {
+    reader.raise_damaged("it does not say where it is from");
+  }
+  const FixedRecord record(reader, format::kOriginBytes);
+  constexpr std::size_t kNumbersAt = 2 * format::kIdBytes;
+  Origin origin;
+  record.copy(0, origin.store);
+  record.copy(format::kIdBytes, origin.instance);
+  origin.commit = record.number(kNumbersAt);
+  origin.taken = std::chrono::nanoseconds(record.number<std::int64_t>(kNumbersAt + 8));
+  origin.page_size = record.number<std::uint32_t>(kNumbersAt + 16);
+  origin.mark.checkpoint = record.number(kNumbersAt + 20);
+  record.copy(kNumbersAt + 28, origin.mark.identity);
+  if (is_increment(reader.header().label.kind)) {
+    if (next_type(reader) != RecordType::parent) {
+      reader.raise_damaged("it does not say what it is an increment of");
+    }
+    FixedRecord(reader, format::kParentBytes).copy(0, origin.parent_header);
+  }
+  return origin;
+}
 
 BackupReport read_records(ChunkedReader& reader, platform::LockedHeap& heap, Pace& pace,
                           RecordSink& sink) {

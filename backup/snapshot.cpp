@@ -1,8 +1,6 @@
 // Making snapshots and increments of them.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include <coffer/backup.hpp>
 #include <coffer/error.hpp>
 
@@ -113,24 +111,16 @@ Parent read_parent(Copying& copying, const platform::Path& path) {
                     path.string()));
   }
   const auto file = files.open(path, platform::OpenMode::read_only);
-  SnapshotReader reader(*file,
-                        header_of_parent(copying.image(), read_header(*file), copying.heap(), path),
-                        copying.heap());
-  return {reader.header().label, reader.manifest()};
-}
-
-/// Raises unless the store that was copied into `parent` is what this one was then.
-void expect_ancestor(const pager::Superblock& now, const Parent& parent,
-                     const platform::Path& path) {
-  const pager::Superblock& then = parent.manifest.superblock;
-  if (then.instance != now.instance) raise_other_copy(path);
-  const pager::Mark mark{then.checkpoint, pager::identity_of(then)};
-  if (std::ranges::find(now.marks, mark) == now.marks.end()) {
-    throw InvalidArgument(fmt::format(
-        "the store does not remember {} (it knows its last {} snapshots and increments, and not "
-        "those of a copy that went another way): name a newer one, or begin with a snapshot",
-        path.string(), pager::kMarksMax));
+  auto bytes = read_header(*file);
+  // Said before store ids are compared: a logical backup that is not under the store's key has one of its own.
+  if (const Label label = decode_label(bytes, path); !is_snapshot(label.kind)) {
+    throw InvalidArgument(
+        fmt::format("{} is a {} backup, not a snapshot", path.string(), name_of(label.kind)));
   }
+  SnapshotReader reader(
+      *file, header_of_parent(copying.image().keys(), std::move(bytes), copying.heap(), path),
+      copying.heap());
+  return {reader.header().label, reader.manifest()};
 }
 
 }  // namespace
@@ -165,21 +155,18 @@ BackupReport backup_increment(Store& store, const std::filesystem::path& file,
   copying.begin();
   const pager::Superblock& now = copying.image().superblock();
   const Parent parent = read_parent(copying, parent_file);
-  expect_ancestor(now, parent, parent_file);
+  const pager::Superblock& then = parent.manifest.superblock;
+  expect_ancestor(now, then.instance, mark_of(then), parent_file);
   Label label = copying.label();
   label.kind = format::Kind::snapshot_increment;
   label.link = parent.label.link + 1;
   label.set = parent.label.set;
   label.parent = parent.label.id;
-  const pager::Superblock& then = parent.manifest.superblock;
   NewFile target(copying.platform(), place);
   SnapshotWriter writer(
       target.file(),
       new_snapshot_header(copying.platform(), copying.image(), label, copying.heap()),
-      {.verified = true,
-       .parent = {.checkpoint = then.checkpoint, .identity = pager::identity_of(then)},
-       .superblock = now},
-      copying.heap());
+      {.verified = true, .parent = mark_of(then), .superblock = now}, copying.heap());
   copying.copy_since(writer, then);
   copying.report().kind = BackupKind::snapshot_increment;
   copying.report().link = label.link;

@@ -57,7 +57,6 @@ class SnapshotChain {
   };
 
   void expect_follows(const Link& link, const Link& before) const;
-  void expect_order(const Link& link, const Link& before) const;
 
   platform::Platform& platform_;
   const Key* key_;

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "backup/ancestor.hpp"
 #include "backup/backup_key.hpp"
 #include "backup/slot_sink.hpp"
 #include "backup/snapshot_format.hpp"
@@ -23,13 +24,6 @@
 #include "platform/locked_heap.hpp"
 
 namespace coffer::backup {
-
-/// What an increment says of the snapshot, or increment, before it.
-struct ParentMark {
-  std::uint64_t checkpoint = 0;
-  crypto::Hash identity{};
-  friend bool operator==(const ParentMark&, const ParentMark&) = default;
-};
 
 /// What stands in front of the slots.
 struct Manifest {

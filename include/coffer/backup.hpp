@@ -77,7 +77,7 @@ struct BackupReport {
   std::chrono::nanoseconds taken{};  ///< when, since 1970-01-01 UTC
   std::uint32_t page_size = 0;       ///< of the store it was made from
   std::uint64_t trees = 0;           ///< in a logical one
-  std::uint64_t entries = 0;         ///< likewise
+  std::uint64_t entries = 0;         ///< likewise; in an increment those beside a change too
   std::uint64_t slots = 0;           ///< pages and pieces of values of `page_size`, in a snapshot
   std::filesystem::path file{};      ///< where it was put; only of a backup that was just made
 };
@@ -107,11 +107,26 @@ COFFER_API BackupReport backup_increment(Store& store, const std::filesystem::pa
 
 /// Writes what the newest durable commit of `store` shows into the new file `file`, or, where that is a directory
 /// and `store_name` is given, into a new file in it; never into a store's own directory.  Writers go on meanwhile;
-/// the read transaction that it takes keeps old pages from being reused.
+/// the read transaction that it takes keeps old pages from being reused.  It begins with a checkpoint, from which an
+/// increment tells what changed, and which makes durable all that is committed; without one where the store is
+/// read-only or its disk is full, and then no increment can follow.
 /// InvalidArgument (something is there; mode and key do not fit each other or the store), NoSpace, IoError,
 /// MemoryLockError, Cancelled, and what reading the store raises.
 COFFER_API BackupReport backup_logical(Store& store, const std::filesystem::path& file,
                                        const BackupOptions& options = {});
+
+/// Makes a checkpoint and writes what changed up to it since the backup `parent`, a logical backup of this store or an
+/// increment of one, into the new file `file`: the entries of tree pages that changed, so that it costs what changed,
+/// and a look at every branch of every tree.  Writers go on meanwhile.
+/// It is encrypted as the full backup of its chain is, under the same key: `mode` is unset or that backup's
+/// (InvalidArgument), and for `use_provided_key` `key` is given again (WrongKey when it is another).
+/// A store remembers its last 64 backups, snapshots and logical ones: those can be parents.  What backup_logical
+/// raises, and InvalidArgument for a store that is read-only, and for a parent that is another store's, of another
+/// copy of this one, forgotten, a snapshot, or one that no increment can follow; Tampered or Corrupted for one that
+/// is damaged where it was looked at (its header and first records).
+COFFER_API BackupReport backup_logical_increment(Store& store, const std::filesystem::path& file,
+                                                 const std::filesystem::path& parent,
+                                                 const BackupOptions& options = {});
 
 struct VerifyOptions {
   BackupWatch watch{};
@@ -125,7 +140,7 @@ COFFER_API BackupReport verify_backup(const std::filesystem::path& file, const K
                                       const VerifyOptions& options = {});
 /// The same of a chain: a full backup and its increments, in their order.  A snapshot that was made without `verify`
 /// is restored beside the first file, checked there, and removed again.  The report is of the last link; its
-/// `bytes` and `slots` are sums.
+/// `bytes`, `slots` and `entries` are sums.
 COFFER_API BackupReport verify_backup(const std::vector<std::filesystem::path>& chain,
                                       const Key* key, const VerifyOptions& options = {});
 
@@ -140,7 +155,7 @@ struct RestoreOptions {
   Options store{};
 };
 
-/// Makes the new store `path` of what a backup holds.  A wrong, cut or edited backup leaves nothing behind.
+/// Makes the new store `path` of what a full logical backup holds.  A wrong, cut or edited backup leaves nothing behind.
 /// What verify_backup raises, and NoSpace.
 COFFER_API BackupReport restore_logical(const std::filesystem::path& file, const Key* key,
                                         const std::filesystem::path& path,

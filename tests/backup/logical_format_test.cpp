@@ -111,6 +111,8 @@ StoreModel records_of(const Octets& plain, std::uint64_t commit, std::uint32_t p
   CHECK(next(8) == commit);
   CHECK(next(8) > 1'600'000'000'000'000'000);
   CHECK(next(4) == page_size);
+  CHECK(next(8) > 0);  // the checkpoint before it
+  CHECK(text(32) != std::string(32, '\0'));
   std::uint64_t entries = 0;
   std::uint64_t type = next(1);
   for (; type == 2; type = next(1)) {

@@ -17,7 +17,8 @@ std::string number_of(std::uint64_t number, int bytes) {
   return text;
 }
 std::string origin_record(std::uint64_t page_size = 4096) {
-  return "\1"s + std::string(32, 'i') + number_of(7, 8) + number_of(1, 8) + number_of(page_size, 4);
+  return "\1"s + std::string(32, 'i') + number_of(7, 8) + number_of(1, 8) +
+         number_of(page_size, 4) + number_of(3, 8) + std::string(32, 'c');
 }
 std::string tree_record(const std::string& name, int options = 0) {
   return "\2"s + number_of(static_cast<std::uint64_t>(options), 1) + number_of(name.size(), 1) +

@@ -1,0 +1,196 @@
+// See into_store.hpp.
+#include "backup/into_store.hpp"
+
+#include "platform/contracts.hpp"
+
+namespace coffer::backup {
+namespace {
+
+constexpr std::uint64_t kBatchBytes = 8 << 20;
+/// What an entry that goes counts for: it is changes to pages that a transaction has to keep.
+constexpr std::uint64_t kErasedBytes = 64;
+
+}  // namespace
+
+using format::BoundKind;
+
+IntoStore::IntoStore(const platform::Path& path, const RestoreOptions& options,
+                     platform::LockedHeap& heap)
+    : path_(path),
+      options_(options),
+      place_key_{heap.allocate(format::kKeyBytesMax)},
+      place_value_{heap.allocate(format::kKeyBytesMax)} {}
+
+void IntoStore::begin(const BackupReport& report, bool increment) {
+  Expects(increment == store_.has_value());
+  if (!increment) create(report.page_size);
+  begin_batch();
+  before_ = writing_->trees();
+  next_before_ = 0;
+}
+
+void IntoStore::create(std::uint32_t page_bytes) {
+  Options options = options_.store;
+  options.read_only = false;
+  options.anchor.reset();
+  // Nobody sees the store before it is whole and closed, which makes all of it durable.
+  options.durability = Durability::relaxed;
+  const CreateOptions create{.page_size = options_.page_size.value_or(page_bytes)};
+  store_.emplace(options_.new_key != nullptr
+                     ? Store::create(path_, *options_.new_key, create, options)
+                     : Store::create_unencrypted(path_, create, options));
+}
+
+void IntoStore::begin_batch() {
+  writing_.emplace(store_->write());
+  batch_bytes_ = 0;
+}
+
+void IntoStore::done_with(std::uint64_t bytes) {
+  batch_bytes_ += bytes;
+  if (batch_bytes_ < kBatchBytes) return;
+  const bool merging = cursor_.has_value();
+  cursor_.reset();
+  tree_.reset();
+  writing_->commit();
+  writing_.reset();
+  begin_batch();
+  tree_.emplace(writing_->tree(name_));
+  if (merging) find_place();
+}
+
+void IntoStore::drop(const std::string& name) {
+  tree_.reset();
+  writing_->drop_tree(name);
+}
+
+/// Those of the former trees that come before `name`, or all that are left; none of them is in the increment.
+void IntoStore::drop_before(const std::string* name) {
+  for (; next_before_ < before_.size(); ++next_before_) {
+    const std::string& other = before_[next_before_].name;
+    if (name != nullptr && compare(Bytes(other), Bytes(*name)) >= 0) return;
+    drop(other);
+  }
+}
+
+void IntoStore::tree(const std::string& name, const TreeOptions& options) {
+  drop_before(&name);
+  empty_before_ = true;
+  if (next_before_ < before_.size() && before_[next_before_].name == name) {
+    const TreeInfo& former = before_[next_before_++];
+    empty_before_ =
+        former.multi_value != options.multi_value || former.integer_keys != options.integer_keys;
+    if (empty_before_) drop(name);
+  }
+  name_ = name;
+  tree_.reset();
+  tree_.emplace(writing_->create_tree(name, options));
+}
+
+void IntoStore::end() {
+  drop_before(nullptr);
+  tree_.reset();
+  writing_->commit();
+  writing_.reset();
+}
+
+void IntoStore::close() {
+  store_->close();
+  store_.reset();
+}
+
+void IntoStore::begin_range(const RangeBound& low) {
+  if (empty_before_) return;
+  place_ = low.kind;
+  place_key_.copy(low.key);
+  place_value_.copy(low.value);
+  find_place();
+}
+
+void IntoStore::end_range(const RangeBound& high) {
+  if (empty_before_) return;
+  erase_before(high);
+  cursor_.reset();
+}
+
+void IntoStore::stand_behind(Bytes key, Bytes value) {
+  place_ = BoundKind::behind;
+  place_key_.copy(key);
+  place_value_.copy(tree_->options().multi_value ? value : Bytes());
+}
+
+/// Puts a cursor on the first entry that is not before the place.
+void IntoStore::find_place() {
+  Cursor& cursor = cursor_.emplace(tree_->cursor());
+  const Bytes key = place_key_.bytes();
+  if (place_ == BoundKind::open) {
+    cursor.first();
+    return;
+  }
+  const bool behind = place_ == BoundKind::behind;
+  if (!tree_->options().multi_value) {
+    if (cursor.seek(key) && behind && equal(cursor.key(), key)) cursor.next();
+    return;
+  }
+  const Bytes value = place_value_.bytes();
+  if (cursor.seek_value(key, value)) {
+    if (behind && equal(cursor.value(), value)) cursor.next();
+  } else if (cursor.seek(key) && equal(cursor.key(), key)) {
+    // All of the key's values are before the place.
+    cursor.next_key();
+  }
+}
+
+int IntoStore::order_of_cursor(Bytes key, Bytes value) const {
+  const int order = compare(cursor_->key(), key);
+  return order != 0 || !tree_->options().multi_value ? order : compare(cursor_->value(), value);
+}
+
+void IntoStore::erase_before(const RangeBound& bound) {
+  while (cursor_->valid() &&
+         (bound.kind == BoundKind::open || order_of_cursor(bound.key, bound.value) < 0)) {
+    cursor_->erase();
+    done_with(kErasedBytes);
+  }
+}
+
+void IntoStore::entry(Bytes key, Bytes value) {
+  if (empty_before_) {
+    tree_->append(key, value);
+    return done_with(key.size() + value.size());
+  }
+  erase_before({.kind = BoundKind::at, .key = key, .value = value});
+  if (cursor_->valid() && order_of_cursor(key, value) == 0) {
+    const bool same = tree_->options().multi_value ||
+                      (!cursor_->value_is_large() && equal(cursor_->value(), value));
+    if (!same) tree_->put(key, value);
+    cursor_->next();
+  } else {
+    tree_->put(key, value);
+  }
+  stand_behind(key, value);
+  done_with(key.size() + value.size());
+}
+
+void IntoStore::begin_value(Bytes key, std::uint64_t) {
+  if (!empty_before_) {
+    erase_before({.kind = BoundKind::at, .key = key, .value = {}});
+    replaces_ = cursor_->valid() && order_of_cursor(key, {}) == 0;
+    stand_behind(key, {});
+  }
+  value_.emplace(tree_->write(key));
+}
+
+void IntoStore::value_piece(Bytes bytes) {
+  value_->write(bytes);
+  batch_bytes_ += bytes.size();
+}
+
+void IntoStore::end_value() {
+  value_->finish();
+  value_.reset();
+  if (!empty_before_ && replaces_) cursor_->next();
+  done_with(0);
+}
+
+}  // namespace coffer::backup
