@@ -82,7 +82,8 @@ TEST_CASE("backup: an interrupted backup or restore leaves nothing behind") {
   CAPTURE(signal);
   // Two minutes' work at this rate.
   work.interrupted(
-      {"backup", "logical", fixture.store(), work.place() + "/backup", "--rate-max", "64K"},
+      {"backup", "logical", fixture.store(), work.place() + "/backup", "--rate-max", "64K",
+       "--read-only"},
       signal);
   CHECK((contents_of(fixture.store()) == store));
 

@@ -110,9 +110,13 @@ class BackupFixture {
     return file(name);
   }
 
-  /// Everything that is there, directories too, with what it holds.
+  /// Everything that is there, directories too, with what it holds; of stores only which files: opening one for
+  /// writing seals its superblock anew.
   [[nodiscard]] std::map<std::string, std::string> everything() const {
     auto all = contents_of(folder_.path());
+    for (auto& [name, content] : all) {
+      if (name.ends_with("superblock") || name.ends_with("pages")) content.clear();
+    }
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
       all.try_emplace(std::filesystem::relative(entry.path(), folder_.path()).string());
     }

@@ -142,6 +142,53 @@ TEST_CASE("backup: a store that is open elsewhere is busy for a snapshot") {
   CHECK(!std::filesystem::exists(c.file("full")));
 }
 
+TEST_CASE("backup: a chain of logical backups restores to every point of it, under any key") {
+  const BackupFixture fixture;
+  for (const bool encrypted : {true, false}) {
+    for (const bool own_key : {true, false}) {
+      CAPTURE(encrypted, own_key);
+      const SnapshotCase c{fixture, encrypted};
+      const std::string prefix = own_key ? "own" : "same";
+      const Words how = own_key ? Words{"--encryption", "use_provided_key", "--backup-key-file",
+                                        fixture.file("backup.key")}
+                                : Words{};
+      const Words opens = own_key ? fixture.backup_key() : c.key();
+      std::vector<std::string> records;
+      Words chain;
+      for (int i = 0; i < 3; ++i) {
+        c.put(prefix + std::to_string(i), std::string(static_cast<std::size_t>(i) * 100, 'x'));
+        chain.push_back(c.file(prefix + "link" + std::to_string(i)));
+        const Words parent = i == 0 ? Words{} : Words{"--parent", chain[chain.size() - 2]};
+        c.run(Words{"backup", "logical", c.store(), chain.back()} + parent + how);
+        records.push_back(c.run({"export", c.store(), "--all", "--format", "dump"}));
+        if (i > 0)
+          CHECK(std::filesystem::file_size(chain.back()) <
+                std::filesystem::file_size(chain[0]) / 4);
+      }
+      fixture.must(Words{"backup", "verify"} + chain + opens);
+      for (std::size_t links = 1; links <= chain.size(); ++links) {
+        CAPTURE(links);
+        const std::string restored = c.file(prefix + "restored" + std::to_string(links));
+        fixture.must(
+            Words{"restore"} +
+            Words(chain.begin(), chain.begin() + static_cast<std::ptrdiff_t>(links)) +
+            Words{restored, "--new-key-file", fixture.file("new.key"), "--page-size", "8192"} +
+            opens);
+        CHECK(fixture.records_of(restored, fixture.key("new.key")) == records[links - 1]);
+      }
+      CHECK(coffer(Words{"restore", chain[1], c.file("no")} + opens).exit_code == 2);
+      CHECK(coffer(Words{"restore", chain[0], chain[2], c.file("no")} + opens).exit_code == 2);
+    }
+    const SnapshotCase c{fixture, encrypted};
+    c.run({"backup", "logical", c.store(), c.file("untouched"), "--read-only"});
+    const Outcome outcome = coffer(
+        Words{"backup", "logical", c.store(), c.file("no"), "--parent", c.file("untouched")} +
+        c.key());
+    CHECK(outcome.exit_code == 2);
+    CHECK_THAT(outcome.err, Catch::Contains("read-only"));
+  }
+}
+
 TEST_CASE("bench: backups are measured, with what bounds them, and what was restored is compared") {
   const TemporaryFolder folder;
   const Outcome outcome = coffer({"bench", "--backups-of", "3M", "--rounds", "2", "--dir",

@@ -9,6 +9,7 @@
 #include "tools/backup/snapshot_commands.hpp"
 #include "tools/backup/verify_files.hpp"
 #include "tools/commands.hpp"
+#include "tools/file_name.hpp"
 #include "tools/option_forms.hpp"
 
 namespace coffer::tools {
@@ -19,6 +20,8 @@ using EncryptionMode = std::optional<BackupEncryptionMode>;
 struct BackupRequest {
   std::string store;
   std::string file;
+  std::string parent;  ///< empty: a full backup
+  bool read_only = false;
   EncryptionMode mode;
   NewKey key;
   std::uint64_t bytes_per_second_max = 0;
@@ -36,6 +39,9 @@ void check_backup_request(const GlobalOptions& options, const BackupRequest& req
     throw UsageError(
         "a key for the backup goes with --encryption use_provided_key; give both or neither");
   }
+  if (request.read_only && !request.parent.empty()) {
+    throw UsageError("an increment begins with a checkpoint; leave out --read-only");
+  }
   if (options.unencrypted && request.mode == BackupEncryptionMode::use_database_key) {
     throw UsageError(
         "--encryption use_database_key: an unencrypted store has no key; give none, or "
@@ -49,9 +55,14 @@ ExitCode back_up(const GlobalOptions& options, BackupRequest& request) {
   backup.encryption = {.mode = request.mode, .key = request.key.obtain(options)};
   backup.bytes_per_second_max = request.bytes_per_second_max;
   return make_backup(options,
-                     {.store = request.store, .file = request.file, .access = Access::read}, backup,
-                     [&](Store& store, const std::filesystem::path& file) {
-                       return backup_logical(store, file, backup);
+                     {.store = request.store,
+                      .file = request.file,
+                      .access = request.read_only ? Access::read : Access::write},
+                     backup, [&](Store& store, const std::filesystem::path& file) {
+                       return request.parent.empty()
+                                  ? backup_logical(store, file, backup)
+                                  : backup_logical_increment(store, file, path_of(request.parent),
+                                                             backup);
                      });
 }
 
@@ -76,6 +87,13 @@ void add_backup_command(CLI::App& app, Invocation& invocation) {
        {"use_provided_key", BackupEncryptionMode::use_provided_key},
        {"use_database_key", BackupEncryptionMode::use_database_key}},
       "What with (use_database_key for an encrypted store, none for an unencrypted one)");
+  logical
+      ->add_option("--parent", request->parent,
+                   "The logical backup or increment that this one follows: only what changed since")
+      ->type_name("PREVIOUS")
+      ->check(not_empty());
+  logical->add_flag("--read-only", request->read_only,
+                    "Open the store read-only and change nothing in it; no increment can follow");
   request->key.add_options(*logical, "backup", "the backup, for use_provided_key",
                            invocation.global);
   add_size_option(*logical, "--rate-max", request->bytes_per_second_max,
