@@ -81,10 +81,9 @@ TEST_CASE("backup: an interrupted backup or restore leaves nothing behind") {
   const int signal = GENERATE(SIGINT, SIGTERM);
   CAPTURE(signal);
   // Two minutes' work at this rate.
-  work.interrupted(
-      {"backup", "logical", fixture.store(), work.place() + "/backup", "--rate-max", "64K",
-       "--read-only"},
-      signal);
+  work.interrupted({"backup", "logical", fixture.store(), work.place() + "/backup", "--rate-max",
+                    "64K", "--read-only"},
+                   signal);
   CHECK((contents_of(fixture.store()) == store));
 
   fixture.must({"backup", "logical", fixture.store(), work.backup()});
