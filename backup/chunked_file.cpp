@@ -18,6 +18,7 @@ ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform
       pace_(pace),
       header_(std::move(header)),
       chunk_(heap.allocate(format::kChunkBytes)),
+      other_(heap.allocate(format::kChunkBytes)),
       sealed_(format::kSealedChunkBytes) {
   // The stream's header is random and part of what its chunks are bound to, hence made first, without them.
   sealer_ = std::make_unique<crypto::ChunkSealer>(header_.suite, header_.key_bytes(), heap);
@@ -44,16 +45,23 @@ void ChunkedWriter::write(std::span<const std::byte> bytes) {
 }
 
 void ChunkedWriter::flush(bool last) {
-  const auto sealed = std::span(sealed_).first(used_ + crypto::kChunkOverheadBytes);
-  sealer_->seal(sealed, chunk_.bytes().first(used_), last);
+  thread_.finish();
+  std::swap(chunk_, other_);
+  thread_.start([this, plain = used_, last] { seal(plain, last); });
+  pace_.advance(used_ + crypto::kChunkOverheadBytes);
+  used_ = 0;
+}
+
+void ChunkedWriter::seal(std::size_t plain, bool last) {
+  const auto sealed = std::span(sealed_).first(plain + crypto::kChunkOverheadBytes);
+  sealer_->seal(sealed, other_.bytes().first(plain), last);
   file_.write_at(position_, sealed);
   position_ += sealed.size();
-  used_ = 0;
-  pace_.advance(sealed.size());
 }
 
 std::uint64_t ChunkedWriter::finish() {
   flush(true);
+  thread_.finish();
   return position_;
 }
 
@@ -63,8 +71,9 @@ ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform
       pace_(pace),
       header_(std::move(header)),
       chunk_(heap.allocate(format::kChunkBytes)),
-      sealed_(format::kSealedChunkBytes),
-      position_(format::kHeaderBytes) {
+      position_(format::kHeaderBytes),
+      other_(heap.allocate(format::kChunkBytes)),
+      sealed_(format::kSealedChunkBytes) {
   if (is_snapshot(header_.label.kind)) {
     throw InvalidArgument(fmt::format("{} is a {} backup, not a logical one", file.path().string(),
                                       name_of(header_.label.kind)));
@@ -80,31 +89,41 @@ void ChunkedReader::raise_damaged(const std::string& what) const {
 }
 
 void ChunkedReader::next_chunk() {
-  using Outcome = crypto::ChunkOpener::Outcome;
   if (ended_) raise_damaged("its records go on behind its end");
+  if (!reading_ahead_) thread_.start([this] { open_next(); });
+  reading_ahead_ = false;
+  thread_.finish();
+  std::swap(chunk_, other_);
+  at_ = 0;
+  filled_ = opened_.plain;
+  ended_ = opened_.last;
+  const std::size_t sealed = filled_ + crypto::kChunkOverheadBytes;
+  position_ += sealed;
+  if (!ended_) {
+    reading_ahead_ = true;
+    thread_.start([this] { open_next(); });
+  }
+  pace_.advance(sealed);
+}
+
+void ChunkedReader::open_next() {
+  using Outcome = crypto::ChunkOpener::Outcome;
   const std::size_t got = file_.read_at(position_, sealed_);
   if (got < crypto::kChunkOverheadBytes) {
     raise_damaged(
         fmt::format("it ends after {} bytes, before its authenticated end", position_ + got));
   }
   const std::size_t plain = got - crypto::kChunkOverheadBytes;
-  switch (opener_->open(chunk_.bytes().first(plain), std::span(sealed_).first(got))) {
-    case Outcome::forged:
-      raise_damaged(fmt::format("the chunk at byte {} does not verify{}", position_,
-                                got < sealed_.size() ? ", or was cut" : ""));
-    case Outcome::last:
-      ended_ = true;
-      break;
-    case Outcome::chunk:
-      // Only the last one may be short.
-      if (got != sealed_.size())
-        raise_damaged(fmt::format("the chunk at byte {} is cut", position_));
-      break;
+  const Outcome outcome = opener_->open(other_.bytes().first(plain), std::span(sealed_).first(got));
+  if (outcome == Outcome::forged) {
+    raise_damaged(fmt::format("the chunk at byte {} does not verify{}", position_,
+                              got < sealed_.size() ? ", or was cut" : ""));
   }
-  position_ += got;
-  at_ = 0;
-  filled_ = plain;
-  pace_.advance(got);
+  // Only the last one may be short.
+  if (outcome == Outcome::chunk && got != sealed_.size()) {
+    raise_damaged(fmt::format("the chunk at byte {} is cut", position_));
+  }
+  opened_ = {.plain = plain, .last = outcome == Outcome::last};
 }
 
 std::span<const std::byte> ChunkedReader::some(std::uint64_t most) {

@@ -1,10 +1,15 @@
 // A backup's plaintext as a stream of bytes, written to and read from sealed chunks.
 //
+// A second thread seals and writes a chunk while the next one is being filled, and reads and opens the next one while
+// one is being read.
+//
 // Invariants
-//   B1  Plaintext is in locked memory only: the chunk that is being filled or read.  (In suite none what is on
-//       the disk is plaintext, and so is the copy that is written or was read.)
+//   B1  Plaintext is in locked memory only: the two chunks.  (In suite none what is on the disk is plaintext, and
+//       so is the copy that is written or was read.)
 //   B2  Whoever reads to the end has seen the authenticated end, and nothing stands behind it.
 //   B3  Ciphertext is copied from the file before it is opened, once.
+//   B4  Chunks are sealed, written, read and opened in their order, by one thread; what fails there is raised in
+//       the caller's, at the next chunk or at the end.
 #pragma once
 
 #include <memory>
@@ -13,13 +18,14 @@
 
 #include "backup/backup_key.hpp"
 #include "backup/pace.hpp"
+#include "backup/second_thread.hpp"
 #include "crypto/chunk_stream.hpp"
 #include "platform/locked_heap.hpp"
 
 namespace coffer::backup {
 
-/// Locked memory for a stream: its chunk and its keys.
-inline constexpr std::uint64_t kStreamHeapBytes = format::kChunkBytes + 4096;
+/// Locked memory for a stream: its chunks and its keys.
+inline constexpr std::uint64_t kStreamHeapBytes = 2 * format::kChunkBytes + 4096;
 
 class ChunkedWriter {
  public:
@@ -33,16 +39,20 @@ class ChunkedWriter {
   std::uint64_t finish();
 
  private:
+  /// Hands the chunk over, once the other one is back from the thread.
   void flush(bool last);
+  void seal(std::size_t plain, bool last);
 
   platform::File& file_;
   Pace& pace_;
   BackupHeader header_;
   std::unique_ptr<crypto::ChunkSealer> sealer_;
-  platform::LockedBuffer chunk_;
-  std::vector<std::byte> sealed_;
+  platform::LockedBuffer chunk_;   ///< being filled
+  platform::LockedBuffer other_;   ///< the thread's, while it has work
+  std::vector<std::byte> sealed_;  ///< the thread's
   std::size_t used_ = 0;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_ = 0;  ///< the thread's
+  SecondThread thread_;
 };
 
 class ChunkedReader {
@@ -61,17 +71,28 @@ class ChunkedReader {
 
  private:
   void next_chunk();
+  void open_next();
 
   platform::File& file_;
   Pace& pace_;
   BackupHeader header_;
   std::unique_ptr<crypto::ChunkOpener> opener_;
-  platform::LockedBuffer chunk_;
-  std::vector<std::byte> sealed_;
+  platform::LockedBuffer chunk_;  ///< being read
   std::size_t at_ = 0;
   std::size_t filled_ = 0;
-  bool ended_ = false;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_ = 0;  ///< in the file, behind it
+  bool ended_ = false;          ///< it is the last one
+
+  // The thread's, while it has work.
+  struct Opened {
+    std::size_t plain = 0;
+    bool last = false;
+  };
+  platform::LockedBuffer other_;
+  std::vector<std::byte> sealed_;
+  Opened opened_{};
+  bool reading_ahead_ = false;  ///< the caller's
+  SecondThread thread_;
 };
 
 }  // namespace coffer::backup

@@ -57,27 +57,7 @@ SnapshotWriter::SnapshotWriter(platform::File& file, BackupHeader header, const 
   write(sealed);
   const std::size_t room = format::kGroupBytes + kRoomBytes;
   group_.slots.resize(room);
-  spare_.emplace();
-  spare_->slots.resize(room);
-  thread_ = std::thread([this] { work(); });
-}
-
-SnapshotWriter::~SnapshotWriter() {
-  stop();
-}
-
-void SnapshotWriter::stop() noexcept {
-  {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
-
-void SnapshotWriter::raise_failure() {
-  const std::scoped_lock lock(mutex_);
-  if (failure_) std::rethrow_exception(failure_);
+  other_.slots.resize(room);
 }
 
 std::span<std::byte> SnapshotWriter::room(std::uint32_t slots) {
@@ -105,16 +85,8 @@ void SnapshotWriter::took_one(pager::SlotRun run) {
 }
 
 void SnapshotWriter::next_group() {
-  SlotGroup next;
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return spare_.has_value() || failure_; });
-    if (failure_) std::rethrow_exception(failure_);
-    next = *std::move(spare_);
-    spare_.reset();
-  }
-  next.runs.clear();
-  next.count = 0;
+  thread_.finish();
+  other_.runs.clear();
   // A full group has group_slots_; what is behind them begins the next one.
   Expects(group_.count >= group_slots_);
   std::uint32_t before = 0;
@@ -122,51 +94,21 @@ void SnapshotWriter::next_group() {
   for (const pager::SlotRun& run : group_.runs) {
     const std::uint32_t here = std::min(run.count, group_slots_ - before);
     if (here != 0) full.push_back({run.first, here});
-    if (here < run.count) next.runs.push_back({run.first.next(here), run.count - here});
+    if (here < run.count) other_.runs.push_back({run.first.next(here), run.count - here});
     before += here;
   }
-  next.count = group_.count - group_slots_;
-  std::memcpy(next.slots.data(), group_.slots.data() + std::size_t{group_slots_} * page_bytes_,
-              std::size_t{next.count} * page_bytes_);
+  other_.count = group_.count - group_slots_;
+  std::memcpy(other_.slots.data(), group_.slots.data() + std::size_t{group_slots_} * page_bytes_,
+              std::size_t{other_.count} * page_bytes_);
   group_.runs = std::move(full);
   group_.count = group_slots_;
-  hand_over(std::move(group_));
-  group_ = std::move(next);
+  hand_over();
 }
 
-void SnapshotWriter::hand_over(SlotGroup&& group) {
-  slots_ += group.count;
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !waiting_.has_value() || failure_; });
-    if (failure_) std::rethrow_exception(failure_);
-    waiting_ = std::move(group);
-  }
-  changed_.notify_all();
-}
-
-void SnapshotWriter::work() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    changed_.wait(lock, [this] { return waiting_.has_value() || stopping_; });
-    if (!waiting_) return;
-    SlotGroup group = *std::move(waiting_);
-    waiting_.reset();
-    busy_ = true;
-    lock.unlock();
-    std::exception_ptr failure;
-    try {
-      seal(group);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    lock.lock();
-    busy_ = false;
-    spare_ = std::move(group);
-    if (failure) failure_ = failure;
-    changed_.notify_all();
-    if (failure) return;
-  }
+void SnapshotWriter::hand_over() {
+  slots_ += group_.count;
+  std::swap(group_, other_);
+  thread_.start([this] { seal(other_); });
 }
 
 void SnapshotWriter::seal(const SlotGroup& group) {
@@ -185,13 +127,9 @@ void SnapshotWriter::write(std::span<const std::byte> bytes) {
 
 std::uint64_t SnapshotWriter::finish() {
   while (group_.count > group_slots_) next_group();
-  if (group_.count != 0) hand_over(std::move(group_));
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return failure_ || (!waiting_ && !busy_); });
-  }
-  stop();
-  raise_failure();
+  thread_.finish();
+  if (group_.count != 0) hand_over();
+  thread_.finish();
   std::array<std::byte, format::kEndRecordBytes> end;
   put_little_endian(end.data(), slots_);
   std::array<std::byte, format::sealed(format::kEndRecordBytes)> sealed;

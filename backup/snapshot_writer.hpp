@@ -7,16 +7,12 @@
 //   A3  What fails in that thread is raised in the caller's, at the next group or at the end.
 #pragma once
 
-#include <condition_variable>
-#include <exception>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <thread>
 #include <vector>
 
 #include "backup/ancestor.hpp"
 #include "backup/backup_key.hpp"
+#include "backup/second_thread.hpp"
 #include "backup/slot_sink.hpp"
 #include "backup/snapshot_format.hpp"
 #include "crypto/chunk_stream.hpp"
@@ -44,11 +40,6 @@ class SnapshotWriter final : public SlotSink {
   /// Writes header and manifest.  Everything outlives the writer.
   SnapshotWriter(platform::File& file, BackupHeader header, const Manifest& manifest,
                  platform::LockedHeap& heap);
-  /// Waits for the thread.
-  ~SnapshotWriter() override;
-  SnapshotWriter(const SnapshotWriter&) = delete;
-  SnapshotWriter& operator=(const SnapshotWriter&) = delete;
-
   [[nodiscard]] std::span<std::byte> room(std::uint32_t slots) override;
   void took(std::span<const pager::SlotRun> runs) override;
   /// Ends the archive: all of it is with the operating system.  The file's length.
@@ -58,12 +49,10 @@ class SnapshotWriter final : public SlotSink {
   void took_one(pager::SlotRun run);
   /// Hands the full group over and goes on with an empty one, which begins with what was too much.
   void next_group();
-  void hand_over(SlotGroup&& group);
-  void work();
+  /// Once the other group is back from the thread.
+  void hand_over();
   void seal(const SlotGroup& group);
   void write(std::span<const std::byte> bytes);
-  void raise_failure();
-  void stop() noexcept;
 
   const std::uint32_t page_bytes_;
   const std::uint32_t group_slots_;
@@ -74,15 +63,8 @@ class SnapshotWriter final : public SlotSink {
   std::uint64_t position_ = 0;     ///< likewise
   std::uint64_t slots_ = 0;        ///< in groups that were handed over
   SlotGroup group_;                ///< being filled
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<SlotGroup> waiting_;  ///< for the thread
-  std::optional<SlotGroup> spare_;    ///< back from it
-  bool stopping_ = false;
-  bool busy_ = false;
-  std::exception_ptr failure_;
-  std::thread thread_;
+  SlotGroup other_;                ///< being sealed and written, or empty
+  SecondThread thread_;
 };
 
 }  // namespace coffer::backup
