@@ -95,9 +95,7 @@ void ChangeWalk::child(PageId page, unsigned level, const Bounds& bounds) {
 
 void ChangeWalk::leaf(const tree::NodeView& view, const Bounds& bounds) {
   if (!open_) begin_range(bounds.low);
-  for (std::size_t i = 0; i < view.count(); ++i) {
-    records_->entry(*tree_, view.leaf_cell(i), view.id());
-  }
+  records_->leaf(*tree_, view);
 }
 
 void ChangeWalk::unchanged_leaf(const tree::NodeView& view, const Bounds& bounds) {

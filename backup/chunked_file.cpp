@@ -11,6 +11,12 @@
 #include "platform/contracts.hpp"
 
 namespace coffer::backup {
+namespace {
+
+/// So that the end has little to sync.
+constexpr std::uint64_t kStreamWriteBackBytes = 4 << 20;
+
+}  // namespace
 
 ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
                              Pace& pace)
@@ -34,7 +40,7 @@ std::span<std::byte> ChunkedWriter::room() {
   return chunk_.bytes().subspan(used_);
 }
 
-void ChunkedWriter::write(std::span<const std::byte> bytes) {
+void ChunkedWriter::write_over(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto into = room();
     const std::size_t now = std::min(into.size(), bytes.size());
@@ -57,6 +63,9 @@ void ChunkedWriter::seal(std::size_t plain, bool last) {
   sealer_->seal(sealed, other_.bytes().first(plain), last);
   file_.write_at(position_, sealed);
   position_ += sealed.size();
+  if (position_ - written_back_ < kStreamWriteBackBytes) return;
+  file_.write_back(written_back_, position_ - written_back_);
+  written_back_ = position_;
 }
 
 std::uint64_t ChunkedWriter::finish() {

@@ -12,6 +12,7 @@
 //       the caller's, at the next chunk or at the end.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,7 +32,11 @@ class ChunkedWriter {
  public:
   /// Writes the header.  Everything outlives the writer.
   ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace);
-  void write(std::span<const std::byte> bytes);
+  void write(std::span<const std::byte> bytes) {
+    if (bytes.size() > format::kChunkBytes - used_) return write_over(bytes);
+    std::ranges::copy(bytes, chunk_.bytes().subspan(used_).begin());
+    used_ += bytes.size();
+  }
   /// Room in the chunk, to be filled at least in part; tell with `wrote`.
   [[nodiscard]] std::span<std::byte> room();
   void wrote(std::size_t bytes) { used_ += bytes; }
@@ -39,6 +44,8 @@ class ChunkedWriter {
   std::uint64_t finish();
 
  private:
+  /// Of which a part goes into the next chunk.
+  void write_over(std::span<const std::byte> bytes);
   /// Hands the chunk over, once the other one is back from the thread.
   void flush(bool last);
   void seal(std::size_t plain, bool last);
@@ -52,6 +59,7 @@ class ChunkedWriter {
   std::vector<std::byte> sealed_;  ///< the thread's
   std::size_t used_ = 0;
   std::uint64_t position_ = 0;  ///< the thread's
+  std::uint64_t written_back_ = 0;
   SecondThread thread_;
 };
 

@@ -1,4 +1,6 @@
 // Writing a logical backup: one read transaction's trees, as records.
+#include <memory>
+
 #include <coffer/backup.hpp>
 #include <coffer/error.hpp>
 
@@ -6,6 +8,7 @@
 #include "backup/chunked_file.hpp"
 #include "backup/new_file.hpp"
 #include "backup/record_writer.hpp"
+#include "tree/catalog.hpp"
 #include "tree/store_state.hpp"
 #include "txn/locked_budget.hpp"
 
@@ -25,11 +28,19 @@ ParentMark make_mark(txn::Engine& engine) {
   }
 }
 
-void write_tree(Tree tree, const std::string& name, RecordWriter& records) {
-  records.begin_tree(name, tree.options());
-  Cursor cursor = tree.cursor();
-  for (bool more = cursor.first(); more; more = cursor.next()) records.entry(cursor);
-  records.end_tree();
+void write_tree(const tree::BTree& tree, RecordWriter& records) {
+  tree::Path path;
+  for (txn::PagePin leaf = tree.descend_first(path); leaf; leaf = tree.next_leaf(path)) {
+    records.leaf(tree, tree::NodeView(leaf));
+  }
+}
+
+void write_trees(txn::ReadView& view, RecordWriter& records) {
+  tree::for_each_tree({.source = &view}, [&](Bytes name, const tree::CatalogEntry& entry) {
+    records.begin_tree(name.text(), entry.options);
+    write_tree(tree::BTree({.source = &view}, entry.root, entry.options), records);
+    records.end_tree();
+  });
 }
 
 }  // namespace
@@ -53,8 +64,8 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
                                         report.encrypted, report.taken),
                            "a backup");
   const ParentMark mark = make_mark(engine);
-  ReadTransaction reading = store.read({.latest = false});
-  report.commit = reading.commit_number();
+  const std::unique_ptr<txn::ReadView> view = engine.begin_read(false);
+  report.commit = view->snapshot().value;
   report.page_size = engine.statistics().page_size;
   platform::LockedHeap heap(platform.memory(), kStreamHeapBytes, policy, "a backup");
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
@@ -72,9 +83,7 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
                   .mark = mark,
                   .parent_header = {}},
                  false);
-  for (const TreeInfo& tree : reading.trees()) {
-    write_tree(reading.tree(tree.name), tree.name, records);
-  }
+  write_trees(*view, records);
   records.end();
   report.trees = records.trees();
   report.entries = records.entries();

@@ -4,8 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <coffer/backup.hpp>
 #include <coffer/error.hpp>
@@ -123,25 +121,14 @@ BackupHeader header_behind(const LogicalParent& parent, const txn::StoreImage& i
                      std::span(parent.header.bytes).subspan(format::kKeyHeaderAt), label, heap);
 }
 
-std::vector<std::pair<std::string, tree::CatalogEntry>> trees_in(txn::StoreImage& image) {
-  std::vector<std::pair<std::string, tree::CatalogEntry>> trees;
-  txn::ImageView view(image);
-  tree::for_each_tree({.source = &view}, [&](Bytes name, const tree::CatalogEntry& entry) {
-    trees.emplace_back(name.text(), entry);
-  });
-  return trees;
-}
-
 void write_changes(txn::StoreImage& image, std::uint64_t since, RecordWriter& records, Pace& pace) {
   ChangeWalk walk(image, since, pace);
-  for (const auto& [name, entry] : trees_in(image)) {
-    // A view remembers the pages that it has opened: one for each tree.
-    txn::ImageView view(image);
-    const tree::BTree tree({.source = &view}, entry.root, entry.options);
-    records.begin_tree(name, entry.options);
-    walk.write(tree, records);
+  txn::ImageView view(image);
+  tree::for_each_tree({.source = &view}, [&](Bytes name, const tree::CatalogEntry& entry) {
+    records.begin_tree(name.text(), entry.options);
+    walk.write(tree::BTree({.source = &view}, entry.root, entry.options), records);
     records.end_tree();
-  }
+  });
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ using crypto::seal_format::put_little_endian;
 using format::RecordType;
 
 /// A record's type and its numbers, put together on the stack: none of it is what users stored.
+template <std::size_t kBytes>
 class FixedPart {
  public:
   explicit FixedPart(RecordType type) { put(static_cast<std::uint8_t>(type)); }
@@ -32,17 +33,20 @@ class FixedPart {
     size_ += bytes.size();
     return *this;
   }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return std::span(bytes_).first(size_); }
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    Expects(size_ == bytes_.size());
+    return bytes_;
+  }
 
  private:
-  std::array<std::byte, 1 + format::kFixedBytesMax> bytes_{};
+  std::array<std::byte, 1 + kBytes> bytes_;
   std::size_t size_ = 0;
 };
 
 }  // namespace
 
 void RecordWriter::origin(const Origin& origin, bool increment) {
-  writer_.write(FixedPart(RecordType::origin)
+  writer_.write(FixedPart<format::kOriginBytes>(RecordType::origin)
                     .put_bytes(origin.store)
                     .put_bytes(origin.instance)
                     .put(origin.commit)
@@ -52,31 +56,35 @@ void RecordWriter::origin(const Origin& origin, bool increment) {
                     .put_bytes(origin.mark.identity)
                     .bytes());
   if (!increment) return;
-  writer_.write(FixedPart(RecordType::parent).put_bytes(origin.parent_header).bytes());
+  writer_.write(
+      FixedPart<format::kParentBytes>(RecordType::parent).put_bytes(origin.parent_header).bytes());
 }
 
 void RecordWriter::begin_tree(std::string_view name, const TreeOptions& options) {
   Expects(name.size() <= format::kNameBytesMax);
   const auto bits = static_cast<std::uint8_t>((options.multi_value ? format::kMultiValue : 0) |
                                               (options.integer_keys ? format::kIntegerKeys : 0));
-  writer_.write(
-      FixedPart(RecordType::tree).put(bits).put(static_cast<std::uint8_t>(name.size())).bytes());
+  writer_.write(FixedPart<format::kTreeBytes>(RecordType::tree)
+                    .put(bits)
+                    .put(static_cast<std::uint8_t>(name.size()))
+                    .bytes());
   writer_.write(Bytes(name));
   entries_in_tree_ = 0;
   ++trees_;
 }
 
 void RecordWriter::end_tree() {
-  writer_.write(FixedPart(RecordType::tree_end).put(entries_in_tree_).bytes());
+  writer_.write(
+      FixedPart<format::kTreeEndBytes>(RecordType::tree_end).put(entries_in_tree_).bytes());
   entries_ += entries_in_tree_;
 }
 
 void RecordWriter::end() {
-  writer_.write(FixedPart(RecordType::end).put(trees_).put(entries_).bytes());
+  writer_.write(FixedPart<format::kEndBytes>(RecordType::end).put(trees_).put(entries_).bytes());
 }
 
 void RecordWriter::bound(RecordType type, const RangeBound& bound) {
-  writer_.write(FixedPart(type)
+  writer_.write(FixedPart<format::kBoundBytes>(type)
                     .put(static_cast<std::uint8_t>(bound.kind))
                     .put(gsl::narrow<std::uint16_t>(bound.key.size()))
                     .put(gsl::narrow<std::uint16_t>(bound.value.size()))
@@ -86,7 +94,7 @@ void RecordWriter::bound(RecordType type, const RangeBound& bound) {
 }
 
 void RecordWriter::begin_entry(Bytes key, std::uint64_t value_bytes) {
-  writer_.write(FixedPart(RecordType::entry)
+  writer_.write(FixedPart<format::kEntryBytes>(RecordType::entry)
                     .put(gsl::narrow<std::uint16_t>(key.size()))
                     .put(value_bytes)
                     .bytes());
@@ -95,40 +103,30 @@ void RecordWriter::begin_entry(Bytes key, std::uint64_t value_bytes) {
   pace_.count_entry();
 }
 
-/// `read` fills what it is given from where it left off, and says how far it came.
-template <class Read>
-void RecordWriter::stream_value(std::uint64_t size, Read&& read) {
-  for (std::uint64_t left = size; left > 0;) {
+void RecordWriter::leaf(const tree::BTree& tree, const tree::NodeView& view) {
+  for (std::size_t i = 0; i < view.count(); ++i) {
+    const tree::LeafCell cell = view.leaf_cell(i);
+    if (cell.large) {
+      const tree::LargeValueDescriptor value = tree.descriptor(cell, view.id());
+      begin_entry(cell.key, value.length);
+      large_value(tree, value);
+    } else {
+      begin_entry(cell.key, cell.value.size());
+      writer_.write(cell.value);
+    }
+  }
+}
+
+void RecordWriter::large_value(const tree::BTree& tree, const tree::LargeValueDescriptor& value) {
+  tree::LargeValueReader reader(tree.source(), value, nullptr);
+  for (std::uint64_t at = 0; at < value.length;) {
     const auto room = writer_.room();
-    const std::size_t got = read(room.first(std::min<std::uint64_t>(room.size(), left)));
+    const std::size_t got =
+        reader.read_at(at, room.first(std::min<std::uint64_t>(room.size(), value.length - at)));
     if (got == 0) throw Corrupted("a large value is shorter than its size says; run coffer check");
     writer_.wrote(got);
-    left -= got;
-  }
-}
-
-void RecordWriter::entry(const Cursor& cursor) {
-  const std::uint64_t size = cursor.value_size();
-  begin_entry(cursor.key(), size);
-  if (!cursor.value_is_large()) return writer_.write(cursor.value());
-  ValueReader reader = cursor.read();
-  stream_value(size, [&](std::span<std::byte> out) { return reader.read(out); });
-}
-
-void RecordWriter::entry(const tree::BTree& tree, const tree::LeafCell& cell, PageId leaf) {
-  if (!cell.large) {
-    begin_entry(cell.key, cell.value.size());
-    return writer_.write(cell.value);
-  }
-  const tree::LargeValueDescriptor value = tree.descriptor(cell, leaf);
-  begin_entry(cell.key, value.length);
-  tree::LargeValueReader reader(tree.source(), value, nullptr);
-  std::uint64_t at = 0;
-  stream_value(value.length, [&](std::span<std::byte> out) {
-    const std::size_t got = reader.read_at(at, out);
     at += got;
-    return got;
-  });
+  }
 }
 
 }  // namespace coffer::backup

@@ -23,9 +23,8 @@ class RecordWriter {
   void begin_tree(std::string_view name, const TreeOptions& options);
   void begin_range(const RangeBound& low) { bound(format::RecordType::range, low); }
   void end_range(const RangeBound& high) { bound(format::RecordType::range_end, high); }
-  void entry(const Cursor& cursor);
-  /// Of a leaf of `tree`.
-  void entry(const tree::BTree& tree, const tree::LeafCell& cell, PageId leaf);
+  /// All entries of a leaf of `tree`.
+  void leaf(const tree::BTree& tree, const tree::NodeView& view);
   void end_tree();
   void end();
 
@@ -35,8 +34,7 @@ class RecordWriter {
  private:
   void bound(format::RecordType type, const RangeBound& bound);
   void begin_entry(Bytes key, std::uint64_t value_bytes);
-  template <class Read>
-  void stream_value(std::uint64_t size, Read&& read);
+  void large_value(const tree::BTree& tree, const tree::LargeValueDescriptor& value);
 
   ChunkedWriter& writer_;
   Pace& pace_;

@@ -133,10 +133,15 @@ class BTree {
   [[nodiscard]] txn::PagePin edge_leaf(Path& path, txn::PagePin pin, bool last) const;
   [[nodiscard]] txn::PagePin sibling_leaf(Path& path, bool forward) const;
 
+  /// Puts an entry at the end of the leaf that the last append ended in, when nothing has changed since and there
+  /// is room; false otherwise, also when the entry belongs elsewhere.
+  [[nodiscard]] bool append_again(Bytes key, Bytes value);
+
   [[nodiscard]] Spot locate(Bytes key, Bytes value) const;
   [[nodiscard]] bool admits(const Spot& spot, PutMode mode) const;
-  void place(const Spot& spot, const CellDraft& draft);
-  void insert_cell(const Path& path, std::size_t index, bool replaces, const CellDraft& draft);
+  /// Both return the leaf that they put the entry into, or where it split its right half: an append's is the last leaf.
+  PageId place(const Spot& spot, const CellDraft& draft);
+  PageId insert_cell(const Path& path, std::size_t index, bool replaces, const CellDraft& draft);
   [[nodiscard]] SplitLevel plan_split(txn::MutablePage page, const Path& path, std::size_t index,
                                       bool replaces, const CellDraft& draft, NewPages& new_pages);
   void apply_split(SplitLevel& split);
@@ -156,6 +161,10 @@ class BTree {
   PageId root_;
   TreeOptions options_;
   std::size_t content_bytes_;
+
+  /// The tree's last leaf, as long as the source's change_count() is this.
+  PageId last_leaf_ = kNoPage;
+  std::uint64_t last_leaf_at_ = 0;
 };
 
 }  // namespace coffer::tree

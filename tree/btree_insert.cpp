@@ -104,10 +104,16 @@ bool BTree::put(Bytes key, Bytes value, PutMode mode) {
   if (pairs() && value.size() > key_bytes_max()) {
     throw InvalidArgument("a multi-value tree's values are no longer than key_bytes_max");
   }
+  const bool in_leaf = pairs() || value.size() <= inline_value_bytes_max(key.size());
+  if (mode == PutMode::append && in_leaf && append_again(key, value)) return true;
   const Spot spot = locate(key, value);
   if (!admits(spot, mode)) return false;
-  if (pairs() || value.size() <= inline_value_bytes_max(key.size())) {
-    place(spot, CellDraft::for_leaf(key, value, false));
+  if (in_leaf) {
+    const PageId leaf = place(spot, CellDraft::for_leaf(key, value, false));
+    if (mode == PutMode::append) {
+      last_leaf_ = leaf;
+      last_leaf_at_ = source().change_count();
+    }
     return true;
   }
   LargeValueWriter writer(sink(), context_.registry);
@@ -117,6 +123,24 @@ bool BTree::put(Bytes key, Bytes value, PutMode mode) {
   const std::size_t bytes = encode_large_value(LargeValueGeometry(source()), large, cell);
   place(spot, CellDraft::for_leaf(key, Bytes(cell.data(), bytes), true));
   writer.release();
+  return true;
+}
+
+bool BTree::append_again(Bytes key, Bytes value) {
+  if (last_leaf_ == kNoPage || source().change_count() != last_leaf_at_) return false;
+  const CellDraft draft = CellDraft::for_leaf(key, value, false);
+  std::size_t count = 0;
+  {
+    const txn::PagePin pin = pin_at(last_leaf_, 0);
+    const NodeView leaf(pin);
+    count = leaf.count();
+    if (count == 0 || draft.bytes() + kCellOffsetBytes > leaf.free_bytes()) return false;
+    const LeafCell last = leaf.leaf_cell(count - 1);
+    if (compare_entry(last.key, last.value, {key, value}, pairs()) >= 0) return false;
+  }
+  txn::MutablePage page = sink().modify(last_leaf_);
+  NodeEditor(page).insert(count, draft);
+  last_leaf_at_ = source().change_count();
   return true;
 }
 
@@ -130,19 +154,17 @@ void BTree::put_large(Bytes key, const LargeValueDescriptor& value) {
   place(spot, CellDraft::for_leaf(key, Bytes(cell.data(), bytes), true));
 }
 
-void BTree::place(const Spot& spot, const CellDraft& draft) {
-  if (!spot.large) {
-    insert_cell(spot.path, spot.index, spot.found, draft);
-    return;
-  }
+PageId BTree::place(const Spot& spot, const CellDraft& draft) {
+  if (!spot.large) return insert_cell(spot.path, spot.index, spot.found, draft);
   Undo undo(context_);
-  insert_cell(spot.path, spot.index, true, draft);
+  const PageId leaf = insert_cell(spot.path, spot.index, true, draft);
   free_large_value(sink(), *spot.large, context_.registry.get());
   undo.keep();
+  return leaf;
 }
 
-void BTree::insert_cell(const Path& path, std::size_t index, bool replaces,
-                        const CellDraft& draft) {
+PageId BTree::insert_cell(const Path& path, std::size_t index, bool replaces,
+                          const CellDraft& draft) {
   // First acquire, from the leaf up, every page that will change; nothing is written yet.
   NewPages new_pages(context_);
   std::vector<SplitLevel> splits;
@@ -176,6 +198,7 @@ void BTree::insert_cell(const Path& path, std::size_t index, bool replaces,
   }
   for (auto split = splits.rbegin(); split != splits.rend(); ++split) apply_split(*split);
   new_pages.keep();
+  return splits.empty() ? path.at(0).page : splits.front().right.id();
 }
 
 BTree::SplitLevel BTree::plan_split(txn::MutablePage page, const Path& path, std::size_t index,

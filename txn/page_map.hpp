@@ -1,10 +1,14 @@
 // Which frames a transaction uses: page number -> frame and its generation.  Open addressing with linear
-// probing; a page read repeatedly costs one probe and one pin.
+// probing; a page read repeatedly costs one probe and one pin.  Its size is in proportion to the frames that there are,
+// however many pages a transaction reads.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
-#include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "pager/frame_pool.hpp"
@@ -31,9 +35,10 @@ class PageMap {
       if (slots_[i].page == 0) return nullptr;
     }
   }
-  /// Room for one more entry; may allocate.  Called before what must not be lost.
-  void reserve_one() {
-    if ((used_ + 1) * 2 > mask_ + 1) grow();
+  /// Room for one more entry; may allocate.  Called before what must not be lost.  Entries whose frames have become
+  /// something else may go.
+  void reserve_one(const pager::FramePool& frames) {
+    if ((used_ + 1) * 2 > mask_ + 1) make_room(frames);
   }
   /// Sets or replaces; cannot fail after reserve_one.
   void set(PageId page, pager::SharedFrame frame) noexcept {
@@ -60,17 +65,21 @@ class PageMap {
   [[nodiscard]] std::size_t index(PageId page) const noexcept {
     return (std::hash<PageId>{}(page) >> 32) & mask_;
   }
-  void grow() {
-    std::vector<Entry> larger((mask_ + 1) * 4);
-    const std::size_t count = mask_ + 1;
-    Entry* const former = slots_;
-    std::vector<Entry> keep = std::move(more_);
-    more_ = std::move(larger);
+  void make_room(const pager::FramePool& frames) {
+    const auto is_good = [&frames](const Entry& entry) {
+      return entry.page != 0 && entry.frame.frame != pager::kNoFrame &&
+             frames.generation(entry.frame.frame) == entry.frame.generation;
+    };
+    const std::span<const Entry> former(slots_, mask_ + 1);
+    const auto good = static_cast<std::size_t>(std::ranges::count_if(former, is_good));
+    std::vector<Entry> larger(std::max(std::bit_ceil((good + 1) * 4), kFirst));
+    const std::vector<Entry> keep = std::exchange(more_, std::move(larger));
     slots_ = more_.data();
     mask_ = more_.size() - 1;
     used_ = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (former[i].page != 0) set(PageId{former[i].page}, former[i].frame);
+    for (const Entry& entry : former) {
+      // One that has become something else since it was counted does no harm.
+      if (is_good(entry)) set(PageId{entry.page}, entry.frame);
     }
   }
 

@@ -92,7 +92,7 @@ PagePin ReadView::pin(PageId id) {
 }
 
 PagePin ReadView::pin_slowly(PageId id) {
-  map_.reserve_one();
+  map_.reserve_one(*core_.frames);
   const Resolved resolved = core_.resolve(id, ticket_.commit);
   if (!resolved.present) raise_no_page(core_, id);
   const SharedFrame shared = open_shared(core_, id, resolved.version, Claim::reader);

@@ -41,7 +41,7 @@ PagePin ImageView::pin(PageId id) {
       entry != nullptr && core_.frames->try_pin(entry->frame)) {
     return {*core_.frames, entry->frame.frame, id, core_.frames->bytes(entry->frame.frame)};
   }
-  map_.reserve_one();
+  map_.reserve_one(*core_.frames);
   const auto ref = image_.lookup(id);
   if (!ref) raise_no_page(core_, id);
   const pager::SharedFrame shared = open_shared(

@@ -66,7 +66,7 @@ void WriteView::drop_sealed(Page& page) noexcept {
 /// Brings a spilled page back into a frame; its sealed form stays good until it is changed.
 void WriteView::load(PageId id, Page& page) {
   Expects(page.sealed_valid && page.frame == kNoFrame);
-  map_.reserve_one();
+  map_.reserve_one(*core_.frames);
   resident_.push_back(id);
   const FrameIndex frame = take_frame();
   open_private(core_, id, page.sealed, frame);
@@ -92,7 +92,7 @@ PagePin WriteView::pin_slowly(PageId id) {
     core_.frames->add_pin(page.frame);
     return {*core_.frames, page.frame, id, core_.frames->bytes(page.frame)};
   }
-  map_.reserve_one();
+  map_.reserve_one(*core_.frames);
   const Resolved resolved = core_.resolve(id, snapshot_);
   if (!resolved.present) raise_no_page(core_, id);
   SharedFrame shared;
@@ -227,7 +227,7 @@ PageId WriteView::find_page_number() {
 MutablePage WriteView::allocate() {
   Expects(!ended_);
   if (!levels_.empty()) reserve_more(levels_.back().undo, 1);
-  map_.reserve_one();
+  map_.reserve_one(*core_.frames);
   const FrameIndex frame = take_frame();
   PageId id{};
   try {
