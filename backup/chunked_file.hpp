@@ -19,7 +19,7 @@
 
 #include "backup/backup_key.hpp"
 #include "backup/pace.hpp"
-#include "backup/second_thread.hpp"
+#include "platform/second_thread.hpp"
 #include "crypto/chunk_stream.hpp"
 #include "platform/locked_heap.hpp"
 
@@ -60,7 +60,7 @@ class ChunkedWriter {
   std::size_t used_ = 0;
   std::uint64_t position_ = 0;  ///< the thread's
   std::uint64_t written_back_ = 0;
-  SecondThread thread_;
+  platform::SecondThread thread_;
 };
 
 class ChunkedReader {
@@ -100,7 +100,7 @@ class ChunkedReader {
   std::vector<std::byte> sealed_;
   Opened opened_{};
   bool reading_ahead_ = false;  ///< the caller's
-  SecondThread thread_;
+  platform::SecondThread thread_;
 };
 
 }  // namespace coffer::backup

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "backup/pace.hpp"
-#include "backup/second_thread.hpp"
+#include "platform/second_thread.hpp"
 #include "backup/slot_sink.hpp"
 #include "platform/locked_heap.hpp"
 #include "txn/store_image.hpp"
@@ -61,7 +61,7 @@ class ImageCopier {
   std::vector<pager::SlotRun> runs_;     ///< that stand in the room
   CommitNumber values_after_{};
   std::uint64_t slots_ = 0;
-  SecondThread second_;
+  platform::SecondThread second_;
 };
 
 /// Locked memory for a copier of a store with pages of this size.

@@ -6,7 +6,7 @@
 namespace coffer::backup {
 namespace {
 
-constexpr std::uint64_t kBatchBytes = 8 << 20;
+constexpr std::uint64_t kBatchBytes = 64 << 20;
 /// What an entry that goes counts for: it is changes to pages that a transaction has to keep.
 constexpr std::uint64_t kErasedBytes = 64;
 

@@ -12,7 +12,7 @@
 
 #include "backup/ancestor.hpp"
 #include "backup/backup_key.hpp"
-#include "backup/second_thread.hpp"
+#include "platform/second_thread.hpp"
 #include "backup/slot_sink.hpp"
 #include "backup/snapshot_format.hpp"
 #include "crypto/chunk_stream.hpp"
@@ -64,7 +64,7 @@ class SnapshotWriter final : public SlotSink {
   std::uint64_t slots_ = 0;        ///< in groups that were handed over
   SlotGroup group_;                ///< being filled
   SlotGroup other_;                ///< being sealed and written, or empty
-  SecondThread thread_;
+  platform::SecondThread thread_;
 };
 
 }  // namespace coffer::backup

@@ -50,6 +50,11 @@ struct WriteView::Plan {
 WriteView::Plan WriteView::make_plan() {
   Plan plan;
   plan.entries.reserve(pages_.size());
+  std::vector<PageToSeal> to_seal;
+  for (auto& [id, page] : pages_) {
+    if (!page.freed && page.frame != kNoFrame && !page.sealed_valid) to_seal.push_back({id, &page});
+  }
+  seal_pages(to_seal);
   std::size_t image_bytes = 0;
   for (auto& [id, page] : pages_) {
     if (page.freed && page.is_new) continue;
@@ -57,7 +62,6 @@ WriteView::Plan WriteView::make_plan() {
     if (!page.freed) {
       entry.kind = Plan::Kind::reference;
       if (page.frame != kNoFrame && !(page.sealed_valid && page.sealed.has_slot)) {
-        seal_page(id, page);
         PageHeader header;
         std::memcpy(&header, core_.frames->bytes(page.frame).data(), sizeof header);
         entry.mask = without_gap(page.dirty.mask, header, core_.content_bytes);

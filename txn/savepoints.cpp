@@ -38,7 +38,10 @@ void WriteView::note_undo(PageId id, Page* page) {
   if (levels_.empty() || page->level >= levels_.size()) return;
   auto& undo = levels_.back().undo;
   reserve_more(undo, 1);
-  if (!page->freed) seal_page(id, *page);
+  if (!page->freed && !page->sealed_valid) {
+    const PageToSeal one{id, page};
+    seal_pages({&one, 1});
+  }
   Undo note{.page = id, .existed = true, .before = *page};
   note.before.frame = kNoFrame;
   undo.push_back(std::move(note));

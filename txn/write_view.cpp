@@ -19,6 +19,7 @@ WriteView::WriteView(Core& core)
     : core_(core),
       snapshot_(CommitNumber{core.latest_commit.load()}),
       nonces_(core.platform.entropy()),
+      second_nonces_(core.platform.entropy()),
       catalog_root_(PageId{core.catalog_root.load()}),
       next_page_(core.state.next_page),
       next_value_id_(core.state.next_value_id) {

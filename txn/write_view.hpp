@@ -17,9 +17,12 @@
 //   W4  At most private_frames_max frames are private at a time; beyond that, pages are spilled (P4).
 #pragma once
 
+#include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
+#include "platform/second_thread.hpp"
 #include "txn/core.hpp"
 #include "txn/page_map.hpp"
 #include "txn/pages.hpp"
@@ -123,7 +126,12 @@ class WriteView final : public PageSink {
 
   // spill.cpp
   bool spill_some();
-  void seal_page(PageId id, Page& page);
+  struct PageToSeal {
+    PageId id{};
+    Page* page = nullptr;
+  };
+  void seal_pages(std::span<const PageToSeal> pages);
+  [[nodiscard]] platform::SecondThread* second_thread();
   void write_spilled(bool all);
 
   // savepoints.cpp
@@ -144,6 +152,7 @@ class WriteView final : public PageSink {
   CommitNumber commit_{};
   CommitNumber snapshot_{};
   crypto::NonceRun nonces_;
+  crypto::NonceRun second_nonces_;  ///< the second thread's
   PageMap map_;
   Pages pages_;
   std::vector<PageId> resident_;   ///< candidates for spilling, oldest first; may name others too
@@ -169,6 +178,7 @@ class WriteView final : public PageSink {
   std::uint32_t next_savepoint_ = 1;
   bool ended_ = false;
   bool ended_with_commit_ = false;
+  std::optional<platform::SecondThread> second_thread_;  ///< of a transaction of many pages
 };
 
 }  // namespace coffer::txn

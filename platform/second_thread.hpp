@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-namespace coffer::backup {
+namespace coffer::platform {
 
 /// One owner, one piece of work at a time.  The thread starts with the object and ends with it, and with the work
 /// that was begun: what that uses outlives the object.
@@ -101,4 +101,4 @@ class SecondThread {
   std::thread thread_;
 };
 
-}  // namespace coffer::backup
+}  // namespace coffer::platform
