@@ -45,7 +45,7 @@ TEST_CASE("no byte of a backup can be changed, whatever it is changed to") {
     CAPTURE(encrypted);
     REQUIRE(backup.said_of(backup.bytes) == "done");
     std::map<std::string, int> said;
-    const std::size_t step = full_run() ? 1 : 3;
+    const std::size_t step = sampling_step(3);
     for (std::size_t at = 0; at < backup.bytes.size(); at += step) {
       auto changed = backup.bytes;
       changed[at] ^= std::byte{static_cast<unsigned char>(1u << (at % 8))};
@@ -66,7 +66,7 @@ TEST_CASE("a backup cut at any length, or extended, is refused") {
     Damaged backup(encrypted);
     CAPTURE(encrypted);
     const std::span<const std::byte> whole(backup.bytes);
-    const std::size_t step = full_run() ? 1 : 3;
+    const std::size_t step = sampling_step(3);
     for (std::size_t length = 0; length < whole.size(); length += step) {
       CAPTURE(length);
       const std::string what = backup.said_of(whole.first(length));

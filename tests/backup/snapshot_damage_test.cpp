@@ -70,7 +70,7 @@ TEST_CASE("no byte of a snapshot or an increment can be changed, filler and all"
       CAPTURE(encrypted, which.filename().string(), bytes.size());
       REQUIRE(world.said_of(which, bytes) == "done");
       std::map<std::string, int> said;
-      const std::size_t step = full_run() ? 1 : 29;
+      const std::size_t step = sampling_step(29);
       for (std::size_t at = 0; at < bytes.size(); at += step) {
         Bytestring changed = bytes;
         changed[at] ^= std::byte{static_cast<unsigned char>(1u << (at % 8))};
@@ -93,7 +93,7 @@ TEST_CASE("a snapshot or an increment cut at any length, or extended, is refused
     for (const auto& which : {world.full, world.increment}) {
       const Bytestring bytes = bytes_of(which);
       CAPTURE(encrypted, which.filename().string(), bytes.size());
-      const std::size_t step = full_run() ? 1 : 31;
+      const std::size_t step = sampling_step(31);
       for (std::size_t length = 0; length < bytes.size(); length += step) {
         CAPTURE(length);
         const std::string what = world.said_of(which, std::span(bytes).first(length));

@@ -5,6 +5,7 @@
 // same code runs there, ten times as slowly.
 #pragma once
 
+#include <cstddef>
 #include <cstdlib>
 
 #include "tests/support/sanitized.hpp"
@@ -18,6 +19,15 @@ inline bool full_run() {
 /// All of a campaign of thousands of runs of the same code.
 inline bool full_campaign() {
   return full_run() && !kSanitized;
+}
+
+/// From one place that is tried to the next, out of a file's: all of them in a full run, fewer under Wine, where a
+/// file takes ten times as long to make.
+inline std::size_t sampling_step(std::size_t usual) {
+#ifdef _WIN32
+  usual *= 5;
+#endif
+  return full_run() ? 1 : usual;
 }
 
 }  // namespace coffer::test

@@ -336,7 +336,7 @@ TEST_CASE("backup: an edited, cut or extended file is damage, and nothing is mad
     CAPTURE(seed);
     std::mt19937 engine(seed);
     std::vector<std::size_t> places{0, 7, 8, 12, 13, 20, 31, 32, 63, 64, honest.size() - 1};
-    for (int i = 0; i < 12; ++i) places.push_back(engine() % honest.size());
+    for (int i = 0; i < 4; ++i) places.push_back(engine() % honest.size());
     for (const std::size_t place : places) {
       CAPTURE(place);
       std::string edited = honest;

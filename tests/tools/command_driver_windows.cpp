@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <utility>
 
 #include "platform/windows/handle.hpp"
@@ -13,6 +14,8 @@ namespace {
 using platform::windows_os::Handle;
 
 constexpr DWORD kPipeBytes = 64 << 10;
+constexpr int kStartsMax = 5;
+constexpr DWORD kBetweenStarts = 500;  // milliseconds
 
 std::wstring wide(const std::string& utf8) {
   return std::filesystem::path(std::u8string(utf8.begin(), utf8.end())).native();
@@ -108,10 +111,19 @@ Handle start(const Invocation& invocation, const Streams& streams) {
   startup.hStdOutput = streams.output.get();
   startup.hStdError = streams.error.get();
   PROCESS_INFORMATION started{};
-  const BOOL made =
-      ::CreateProcessW(program.c_str(), line.data(), nullptr, nullptr, TRUE,
-                       CREATE_UNICODE_ENVIRONMENT, environment.data(), nullptr, &startup, &started);
-  const DWORD code = made != 0 ? 0 : ::GetLastError();
+  BOOL made = 0;
+  DWORD code = 0;
+  // Wine on a busy machine refused once, of some thousand times, and nothing of ours had run yet.
+  for (int attempt = 0; made == 0 && attempt < kStartsMax; ++attempt) {
+    if (attempt != 0) ::Sleep(kBetweenStarts);
+    // Which the call may write to.
+    std::wstring words = line;
+    made = ::CreateProcessW(program.c_str(), words.data(), nullptr, nullptr, TRUE,
+                            CREATE_UNICODE_ENVIRONMENT, environment.data(), nullptr, &startup,
+                            &started);
+    code = made != 0 ? 0 : ::GetLastError();
+    if (made == 0) std::cerr << "a program was not started: error " << code << '\n';
+  }
   CAPTURE(COFFER_COMMAND, code);
   REQUIRE(made != 0);
   ::CloseHandle(started.hThread);
