@@ -6,7 +6,8 @@
 //        8      4  format version: 1
 //       12      1  kind: 1 logical, 2 logical increment, 3 snapshot, 4 snapshot increment
 //       13      1  key: 0 none, 1 one that was provided, 2 the store's
-//       14      2  zero
+//       14      1  compression: 0 none, 1 each chunk for itself (kinds 1, 2)
+//       15      1  zero
 //       16      4  page size of the slots in a snapshot (kinds 3, 4); zero in the others
 //       20      4  link: 0 in a full backup (kinds 1, 3), otherwise its place in the chain, from 1
 //       24      8  taken: nanoseconds since 1970-01-01 UTC
@@ -21,6 +22,8 @@
 //     4608         chunks
 //
 //   chunk       [sealed 65,536 + 17], each of 65,536 bytes of plaintext but the last, which has 0 to 65,536
+//               with compression: [length of what follows 4] [sealed packed chunk + 17]
+//   packed      [0 stored, 1 Zstandard: 1] [the chunk's plaintext, or one frame of RFC 8878 that has it]
 //   context     BLAKE2b-256 without a key of bytes [0, 4608); every chunk is bound to it
 //   stream key  BLAKE2b-256 of the salt under the key header's backup key
 //
@@ -51,6 +54,7 @@ inline constexpr std::size_t kMagicAt = 0;
 inline constexpr std::size_t kVersionAt = 8;
 inline constexpr std::size_t kKindAt = 12;
 inline constexpr std::size_t kKeyOriginAt = 13;
+inline constexpr std::size_t kCompressionAt = 14;
 inline constexpr std::size_t kPageSizeAt = 16;
 inline constexpr std::size_t kLinkAt = 20;
 inline constexpr std::size_t kTakenAt = 24;
@@ -66,6 +70,11 @@ inline constexpr std::size_t kHeaderBytes = kKeyHeaderAt + kKeyHeaderBytes;
 
 inline constexpr std::size_t kChunkBytes = 65'536;
 inline constexpr std::size_t kSealedChunkBytes = kChunkBytes + crypto::kChunkOverheadBytes;
+
+enum class Packing : std::uint8_t { stored = 0, zstandard = 1 };
+inline constexpr std::size_t kChunkLengthBytes = 4;
+inline constexpr std::size_t kPackedBytesMax = 1 + kChunkBytes;
+inline constexpr std::size_t kSealedPackedBytesMax = kPackedBytesMax + crypto::kChunkOverheadBytes;
 
 static_assert(kKindAt == kVersionAt + sizeof(kVersion) && kStreamHeaderAt == 64);
 static_assert(kStreamHeaderAt + crypto::kStreamHeaderBytes + 8 == kIdAt);

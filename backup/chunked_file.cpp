@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <coffer/error.hpp>
 
+#include "crypto/seal_format.hpp"
 #include "platform/contracts.hpp"
 
 namespace coffer::backup {
@@ -25,7 +27,8 @@ ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform
       header_(std::move(header)),
       chunk_(heap.allocate(format::kChunkBytes)),
       other_(heap.allocate(format::kChunkBytes)),
-      sealed_(format::kSealedChunkBytes) {
+      sealed_(format::kChunkLengthBytes + format::kSealedPackedBytesMax) {
+  if (header_.label.compressed) packer_.emplace(heap);
   // The stream's header is random and part of what its chunks are bound to, hence made first, without them.
   sealer_ = std::make_unique<crypto::ChunkSealer>(header_.suite, header_.key_bytes(), heap);
   std::ranges::copy(sealer_->header(), &header_.bytes[format::kStreamHeaderAt]);
@@ -59,10 +62,19 @@ void ChunkedWriter::flush(bool last) {
 }
 
 void ChunkedWriter::seal(std::size_t plain, bool last) {
-  const auto sealed = std::span(sealed_).first(plain + crypto::kChunkOverheadBytes);
-  sealer_->seal(sealed, other_.bytes().first(plain), last);
-  file_.write_at(position_, sealed);
-  position_ += sealed.size();
+  std::span<const std::byte> chunk = other_.bytes().first(plain);
+  std::size_t in_front = 0;
+  if (packer_) {
+    chunk = packer_->pack(chunk);
+    in_front = format::kChunkLengthBytes;
+    crypto::seal_format::put_little_endian(
+        sealed_.data(), gsl::narrow<std::uint32_t>(chunk.size() + crypto::kChunkOverheadBytes));
+  }
+  const auto written =
+      std::span(sealed_).first(in_front + chunk.size() + crypto::kChunkOverheadBytes);
+  sealer_->seal(written.subspan(in_front), chunk, last);
+  file_.write_at(position_, written);
+  position_ += written.size();
   if (position_ - written_back_ < kStreamWriteBackBytes) return;
   file_.write_back(written_back_, position_ - written_back_);
   written_back_ = position_;
@@ -82,13 +94,14 @@ ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform
       chunk_(heap.allocate(format::kChunkBytes)),
       position_(format::kHeaderBytes),
       other_(heap.allocate(format::kChunkBytes)),
-      sealed_(format::kSealedChunkBytes) {
+      sealed_(format::kSealedPackedBytesMax) {
   if (is_snapshot(header_.label.kind)) {
     throw InvalidArgument(fmt::format("{} is a {} backup, not a logical one", file.path().string(),
                                       name_of(header_.label.kind)));
   }
   crypto::StreamHeader stream_header;
   std::copy_n(&header_.bytes[format::kStreamHeaderAt], stream_header.size(), stream_header.begin());
+  if (header_.label.compressed) unpacker_.emplace(heap);
   opener_ = std::make_unique<crypto::ChunkOpener>(header_.suite, header_.key_bytes(), stream_header,
                                                   context_of(header_), heap);
 }
@@ -106,33 +119,69 @@ void ChunkedReader::next_chunk() {
   at_ = 0;
   filled_ = opened_.plain;
   ended_ = opened_.last;
-  const std::size_t sealed = filled_ + crypto::kChunkOverheadBytes;
-  position_ += sealed;
+  const std::size_t in_file = opened_.in_file;
+  position_ += in_file;
   if (!ended_) {
     reading_ahead_ = true;
     thread_.start([this] { open_next(); });
   }
-  pace_.advance(sealed);
+  pace_.advance(in_file);
+}
+
+ChunkedReader::Sealed ChunkedReader::read_sealed() {
+  const auto raise_ended = [this](std::size_t got) {
+    raise_damaged(
+        fmt::format("it ends after {} bytes, before its authenticated end", position_ + got));
+  };
+  Sealed sealed;
+  std::size_t length = format::kSealedChunkBytes;
+  std::size_t least = crypto::kChunkOverheadBytes;
+  if (unpacker_) {
+    std::array<std::byte, format::kChunkLengthBytes> bytes{};
+    const std::size_t got = file_.read_at(position_, bytes);
+    if (got < bytes.size()) raise_ended(got);
+    length = crypto::seal_format::get_little_endian<std::uint32_t>(bytes.data());
+    least += 1;
+    if (length < least || length > format::kSealedPackedBytesMax) {
+      raise_damaged(fmt::format("the chunk at byte {} has an impossible length", position_));
+    }
+    sealed.in_front = bytes.size();
+  }
+  const std::size_t got =
+      file_.read_at(position_ + sealed.in_front, std::span(sealed_).first(length));
+  if (got < least) raise_ended(sealed.in_front + got);
+  // A length is not authenticated, but for this: it is exactly that of what verifies behind it.
+  if (unpacker_ && got < length) {
+    raise_damaged(fmt::format("the chunk at byte {} is cut", position_));
+  }
+  sealed.bytes = std::span(sealed_).first(got);
+  sealed.cut = got < length;
+  return sealed;
 }
 
 void ChunkedReader::open_next() {
   using Outcome = crypto::ChunkOpener::Outcome;
-  const std::size_t got = file_.read_at(position_, sealed_);
-  if (got < crypto::kChunkOverheadBytes) {
-    raise_damaged(
-        fmt::format("it ends after {} bytes, before its authenticated end", position_ + got));
-  }
-  const std::size_t plain = got - crypto::kChunkOverheadBytes;
-  const Outcome outcome = opener_->open(other_.bytes().first(plain), std::span(sealed_).first(got));
+  const Sealed sealed = read_sealed();
+  const std::size_t bytes = sealed.bytes.size() - crypto::kChunkOverheadBytes;
+  const auto into = (unpacker_ ? unpacker_->room() : other_.bytes()).first(bytes);
+  const Outcome outcome = opener_->open(into, sealed.bytes);
   if (outcome == Outcome::forged) {
     raise_damaged(fmt::format("the chunk at byte {} does not verify{}", position_,
-                              got < sealed_.size() ? ", or was cut" : ""));
+                              sealed.cut ? ", or was cut" : ""));
   }
-  // Only the last one may be short.
-  if (outcome == Outcome::chunk && got != sealed_.size()) {
+  // Without compression only the last one may be short.
+  if (outcome == Outcome::chunk && sealed.cut) {
     raise_damaged(fmt::format("the chunk at byte {} is cut", position_));
   }
-  opened_ = {.plain = plain, .last = outcome == Outcome::last};
+  const std::optional<std::size_t> plain =
+      unpacker_ ? unpacker_->unpack(bytes, other_.bytes()) : bytes;
+  if (!plain) {
+    raise_damaged(fmt::format("the chunk at byte {} verifies and is not compressed as it should be",
+                              position_));
+  }
+  opened_ = {.plain = *plain,
+             .in_file = sealed.in_front + sealed.bytes.size(),
+             .last = outcome == Outcome::last};
 }
 
 std::span<const std::byte> ChunkedReader::some(std::uint64_t most) {

@@ -14,19 +14,28 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backup/backup_key.hpp"
+#include "backup/chunk_packing.hpp"
 #include "backup/pace.hpp"
-#include "platform/second_thread.hpp"
 #include "crypto/chunk_stream.hpp"
 #include "platform/locked_heap.hpp"
+#include "platform/second_thread.hpp"
 
 namespace coffer::backup {
 
 /// Locked memory for a stream: its chunks and its keys.
 inline constexpr std::uint64_t kStreamHeapBytes = 2 * format::kChunkBytes + 4096;
+/// For one that is read, and may be compressed; or written, and is.
+[[nodiscard]] inline std::uint64_t reader_heap_bytes() {
+  return kStreamHeapBytes + ChunkUnpacker::heap_bytes();
+}
+[[nodiscard]] inline std::uint64_t writer_heap_bytes(bool compressed) {
+  return kStreamHeapBytes + (compressed ? ChunkPacker::heap_bytes() : 0);
+}
 
 class ChunkedWriter {
  public:
@@ -54,6 +63,7 @@ class ChunkedWriter {
   Pace& pace_;
   BackupHeader header_;
   std::unique_ptr<crypto::ChunkSealer> sealer_;
+  std::optional<ChunkPacker> packer_;
   platform::LockedBuffer chunk_;   ///< being filled
   platform::LockedBuffer other_;   ///< the thread's, while it has work
   std::vector<std::byte> sealed_;  ///< the thread's
@@ -80,11 +90,19 @@ class ChunkedReader {
  private:
   void next_chunk();
   void open_next();
+  /// The sealed chunk at `position_`, with what stands before it in the file.
+  struct Sealed {
+    std::span<const std::byte> bytes;
+    std::size_t in_front = 0;
+    bool cut = false;
+  };
+  [[nodiscard]] Sealed read_sealed();
 
   platform::File& file_;
   Pace& pace_;
   BackupHeader header_;
   std::unique_ptr<crypto::ChunkOpener> opener_;
+  std::optional<ChunkUnpacker> unpacker_;
   platform::LockedBuffer chunk_;  ///< being read
   std::size_t at_ = 0;
   std::size_t filled_ = 0;
@@ -94,6 +112,7 @@ class ChunkedReader {
   // The thread's, while it has work.
   struct Opened {
     std::size_t plain = 0;
+    std::size_t in_file = 0;
     bool last = false;
   };
   platform::LockedBuffer other_;

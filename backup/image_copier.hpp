@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "backup/pace.hpp"
-#include "platform/second_thread.hpp"
 #include "backup/slot_sink.hpp"
 #include "platform/locked_heap.hpp"
+#include "platform/second_thread.hpp"
 #include "txn/store_image.hpp"
 
 namespace coffer::backup {

@@ -40,6 +40,7 @@ static_assert(static_cast<int>(Kind::snapshot_increment) ==
 const char* contradiction_in(const Label& label) {
   const BackupId zero{};
   if (label.key_origin > format::KeyOrigin::store) return "its kind of key";
+  if (label.compressed && is_snapshot(label.kind)) return "its compression";
   if (is_snapshot(label.kind) ? !is_page_size(label.page_size) : label.page_size != 0) {
     return "its page size";
   }
@@ -91,7 +92,8 @@ Kind format_of(BackupKind kind) {
 Label full_label(platform::Entropy& entropy, Kind kind, std::chrono::nanoseconds taken,
                  std::uint32_t page_size) {
   Expects(!is_increment(kind));
-  Label label{.kind = kind, .page_size = page_size, .taken = taken};
+  Label label{
+      .kind = kind, .key_origin = {}, .compressed = false, .page_size = page_size, .taken = taken};
   entropy.fill(label.id);
   label.set = label.id;
   return label;
@@ -104,6 +106,7 @@ void encode_label(std::span<std::byte> header, const Label& label) {
   put_little_endian(&header[format::kVersionAt], format::kVersion);
   header[format::kKindAt] = static_cast<std::byte>(label.kind);
   header[format::kKeyOriginAt] = static_cast<std::byte>(label.key_origin);
+  header[format::kCompressionAt] = std::byte{label.compressed};
   put_little_endian(&header[format::kPageSizeAt], label.page_size);
   put_little_endian(&header[format::kLinkAt], label.link);
   put_little_endian(&header[format::kTakenAt], static_cast<std::uint64_t>(label.taken.count()));
@@ -131,6 +134,14 @@ Label decode_label(std::span<const std::byte> header, const platform::Path& name
   label.kind = static_cast<Kind>(kind);
   label.key_origin =
       static_cast<format::KeyOrigin>(std::to_integer<std::uint8_t>(header[format::kKeyOriginAt]));
+  const auto compression = std::to_integer<std::uint8_t>(header[format::kCompressionAt]);
+  if (compression > 1) {
+    throw VersionUnsupported(
+        fmt::format("{} says that it is compressed in way {}: use the Coffer that wrote it, or, if "
+                    "that was this one, the file is damaged",
+                    name.string(), compression));
+  }
+  label.compressed = compression != 0;
   label.page_size = get_little_endian<std::uint32_t>(&header[format::kPageSizeAt]);
   label.link = get_little_endian<std::uint32_t>(&header[format::kLinkAt]);
   label.taken = std::chrono::nanoseconds(

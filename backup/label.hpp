@@ -22,6 +22,7 @@ using BackupId = std::array<std::byte, format::kBackupIdBytes>;
 struct Label {
   format::Kind kind{};
   format::KeyOrigin key_origin{};
+  bool compressed = false;
   std::uint32_t page_size = 0;  ///< of a snapshot's slots; zero elsewhere
   std::uint32_t link = 0;       ///< 0: a full backup
   std::chrono::nanoseconds taken{};

@@ -67,10 +67,12 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
   const std::unique_ptr<txn::ReadView> view = engine.begin_read(false);
   report.commit = view->snapshot().value;
   report.page_size = engine.statistics().page_size;
-  platform::LockedHeap heap(platform.memory(), kStreamHeapBytes, policy, "a backup");
+  platform::LockedHeap heap(platform.memory(), writer_heap_bytes(options.compress), policy,
+                            "a backup");
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
   NewFile target(platform, report.file);
-  const Label label = full_label(platform.entropy(), format::Kind::logical, report.taken);
+  Label label = full_label(platform.entropy(), format::Kind::logical, report.taken);
+  label.compressed = report.compressed = options.compress;
   ChunkedWriter writer(target.file(),
                        new_header(engine, label, mode, options.encryption.key, heap, policy), heap,
                        pace);

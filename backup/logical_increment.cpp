@@ -2,6 +2,7 @@
 // after.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -141,7 +142,8 @@ BackupReport backup_logical_increment(Store& store, const std::filesystem::path&
   txn::Engine& engine = *store.state().engine;
   engine.check_alive();
   platform::Platform& platform = engine.platform();
-  platform::LockedHeap heap(platform.memory(), kStreamHeapBytes,
+  platform::LockedHeap heap(platform.memory(),
+                            std::max(reader_heap_bytes(), writer_heap_bytes(options.compress)),
                             txn::lock_policy_of(options.memory_locking), "a backup");
   const LogicalParent parent = read_logical_parent(engine, parent_file, options, heap);
   BackupReport report;
@@ -159,7 +161,8 @@ BackupReport backup_logical_increment(Store& store, const std::filesystem::path&
   expect_ancestor(now, parent.origin.instance, parent.origin.mark, parent_file);
   report.commit = now.commit.value;
   report.page_size = image->page_bytes();
-  const Label label = label_behind(platform, parent.header.label, report.taken);
+  Label label = label_behind(platform, parent.header.label, report.taken);
+  label.compressed = report.compressed = options.compress;
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
   NewFile target(platform, report.file);
   ChunkedWriter writer(target.file(), header_behind(parent, *image, platform, label, heap), heap,

@@ -90,6 +90,7 @@ class RecordWalk {
     increment_ = is_increment(label.kind);
     report_.kind = kind_of(label.kind);
     report_.link = label.link;
+    report_.compressed = label.compressed;
     report_.encrypted = reader_.header().suite != crypto::Suite::none;
     report_.commit = origin.commit;
     report_.taken = origin.taken;

@@ -26,6 +26,10 @@ class Copying {
       : engine_(*store.state().engine), platform_(engine_.platform()), options_(options) {
     engine_.check_alive();
     expect_own_encryption(options.encryption, engine_.keys().suite() != crypto::Suite::none);
+    if (options.compress) {
+      throw InvalidArgument(
+          "a snapshot is ciphertext, which nothing compresses; a logical backup can be compressed");
+    }
     report_.taken = platform_.clock().wall();
   }
 

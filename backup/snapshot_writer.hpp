@@ -12,12 +12,12 @@
 
 #include "backup/ancestor.hpp"
 #include "backup/backup_key.hpp"
-#include "platform/second_thread.hpp"
 #include "backup/slot_sink.hpp"
 #include "backup/snapshot_format.hpp"
 #include "crypto/chunk_stream.hpp"
 #include "pager/superblock.hpp"
 #include "platform/locked_heap.hpp"
+#include "platform/second_thread.hpp"
 
 namespace coffer::backup {
 

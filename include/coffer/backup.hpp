@@ -59,6 +59,10 @@ struct BackupOptions {
   /// Of a snapshot: every page and value is verified on its way, in locked memory.  Without it ciphertext is copied
   /// as it lies, which is faster, and damage in the store is found by a verification or a restore.
   bool verify = true;
+  /// Of a logical backup or an increment of one: chunks are compressed (Zstandard) before they are sealed.  How far
+  /// that goes says something of what is in them, and the file's length shows it: not for data of which an attacker
+  /// chooses a part and can watch the rest.  A snapshot is ciphertext, which nothing compresses: InvalidArgument.
+  bool compress = false;
   BackupWatch watch{};
   /// Bytes of the backup written in a second at most; 0: as fast as it goes.
   std::uint64_t bytes_per_second_max = 0;
@@ -72,6 +76,7 @@ struct BackupReport {
   BackupKind kind{};
   std::uint32_t link = 0;  ///< place in its chain: 0 for a full backup
   bool encrypted = false;
+  bool compressed = false;
   std::uint64_t bytes = 0;           ///< of the file
   std::uint64_t commit = 0;          ///< of the store it was made from, that it shows
   std::chrono::nanoseconds taken{};  ///< when, since 1970-01-01 UTC

@@ -11,7 +11,7 @@ namespace coffer::test {
 namespace {
 
 struct Damaged {
-  explicit Damaged(bool encrypted) {
+  explicit Damaged(bool encrypted, bool compressed = false) {
     Store store = encrypted ? Store::create(directory.path() / "store", key)
                             : Store::create_unencrypted(directory.path() / "store");
     WriteTransaction writing = store.write();
@@ -20,7 +20,7 @@ struct Damaged {
     tree.put("other", std::string(300, 'v'));
     static_cast<void>(writing.create_tree("multi", {.multi_value = true}));
     writing.commit();
-    report = backup_logical(store, directory.path() / "backup");
+    report = backup_logical(store, directory.path() / "backup", {.compress = compressed});
     bytes = bytes_of(directory.path() / "backup");
     opened_with = encrypted ? &key : nullptr;
   }
@@ -40,9 +40,10 @@ struct Damaged {
 }  // namespace
 
 TEST_CASE("no byte of a backup can be changed, whatever it is changed to") {
-  for (const bool encrypted : {true, false}) {
-    Damaged backup(encrypted);
-    CAPTURE(encrypted);
+  for (const auto& [encrypted, compressed] : {std::pair(true, false), std::pair(false, false),
+                                              std::pair(true, true), std::pair(false, true)}) {
+    Damaged backup(encrypted, compressed);
+    CAPTURE(encrypted, compressed);
     REQUIRE(backup.said_of(backup.bytes) == "done");
     std::map<std::string, int> said;
     const std::size_t step = sampling_step(3);
@@ -62,9 +63,10 @@ TEST_CASE("no byte of a backup can be changed, whatever it is changed to") {
 }
 
 TEST_CASE("a backup cut at any length, or extended, is refused") {
-  for (const bool encrypted : {true, false}) {
-    Damaged backup(encrypted);
-    CAPTURE(encrypted);
+  for (const auto& [encrypted, compressed] : {std::pair(true, false), std::pair(false, false),
+                                              std::pair(true, true), std::pair(false, true)}) {
+    Damaged backup(encrypted, compressed);
+    CAPTURE(encrypted, compressed);
     const std::span<const std::byte> whole(backup.bytes);
     const std::size_t step = sampling_step(3);
     for (std::size_t length = 0; length < whole.size(); length += step) {

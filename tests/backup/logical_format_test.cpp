@@ -1,7 +1,11 @@
-// A backup read by hand, from docs/format.md and with libsodium alone: nothing of crypto/ or backup/ is used.
+// A backup read by hand, from docs/format.md and with libsodium and Zstandard alone: nothing of crypto/ or backup/ is
+// used.
 #include <catch2/catch.hpp>
 
 #include <sodium.h>
+#include <zstd.h>
+
+#include <fmt/format.h>
 
 #include <array>
 #include <cstring>
@@ -53,6 +57,18 @@ Octets data_key(const Octets& file, const Octets& key) {
   return data;
 }
 
+/// What a compressed chunk was.
+Octets unpacked(const Octets& packed) {
+  if (packed.at(0) == 0) return part_of(packed, 1, packed.size() - 1);
+  REQUIRE(packed[0] == 1);
+  Octets plain(65'536);
+  const std::size_t size =
+      ZSTD_decompress(plain.data(), plain.size(), &packed.at(1), packed.size() - 1);
+  REQUIRE(ZSTD_isError(size) == 0);
+  plain.resize(size);
+  return plain;
+}
+
 /// The plaintext of all chunks.
 Octets plaintext_of(const Octets& file, const Octets* key) {
   const Octets context = blake2b(part_of(file, 0, 4608));
@@ -68,7 +84,11 @@ Octets plaintext_of(const Octets& file, const Octets* key) {
   std::uint64_t number = 0;
   for (std::size_t at = 4608; at < file.size(); ++number) {
     REQUIRE_FALSE(last);
-    const std::size_t sealed = std::min<std::size_t>(65'536 + 17, file.size() - at);
+    std::size_t sealed = std::min<std::size_t>(65'536 + 17, file.size() - at);
+    if (file[14] == 1) {
+      sealed = little_endian_at(file, at, 4);
+      at += 4;
+    }
     Octets plain(sealed - 17);
     if (key != nullptr) {
       unsigned char tag = 0;
@@ -85,6 +105,7 @@ Octets plaintext_of(const Octets& file, const Octets* key) {
       last = file[at] == 1;
       plain = part_of(file, at + 1, sealed - 17);
     }
+    if (file[14] == 1) plain = unpacked(plain);
     all.insert(all.end(), plain.begin(), plain.end());
     at += sealed;
   }
@@ -151,16 +172,24 @@ bool contains(const Octets& bytes, std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("a logical backup is what docs/format.md says, read with libsodium alone") {
+TEST_CASE("a logical backup is what docs/format.md says, read with libsodium and Zstandard alone") {
   const TempDirectory directory;
   const Octets raw_key(32, 5);
   const Key key = key_from(5);
   Store store = Store::create(directory.path() / "store", key);
   fill(store, 21);
+  {
+    WriteTransaction writing = store.write();
+    writing.create_tree("text").put("k", std::string(500'000, 't'));
+    writing.commit();
+  }
   const StoreModel expected = contents_of(store);
-  for (const bool encrypted : {true, false}) {
-    const auto path = directory.path() / (encrypted ? "sealed" : "plain");
-    BackupOptions options;
+  std::uint64_t uncompressed = 0;
+  for (const auto& [encrypted, compressed] : {std::pair(true, false), std::pair(false, false),
+                                              std::pair(true, true), std::pair(false, true)}) {
+    CAPTURE(encrypted, compressed);
+    const auto path = directory.path() / fmt::format("{}{}", encrypted, compressed);
+    BackupOptions options{.compress = compressed};
     if (!encrypted) options.encryption.mode = BackupEncryptionMode::none;
     const BackupReport report = backup_logical(store, path, options);
     const Octets file = octets_of(path);
@@ -168,7 +197,12 @@ TEST_CASE("a logical backup is what docs/format.md says, read with libsodium alo
     CHECK(little_endian_at(file, 8, 4) == 1);
     CHECK(file[12] == 1);
     CHECK(file[13] == (encrypted ? 2 : 0));
-    CHECK(part_of(file, 14, 10) == Octets(10, 0));  // no page size, link 0
+    CHECK(file[14] == (compressed ? 1 : 0));
+    CHECK(part_of(file, 15, 9) == Octets(9, 0));  // no page size, link 0
+    CHECK(report.bytes == file.size());
+    CHECK(report.compressed == compressed);
+    if (compressed) CHECK(file.size() < uncompressed - 490'000);
+    if (!compressed) uncompressed = file.size();
     CHECK(little_endian_at(file, 24, 8) == static_cast<std::uint64_t>(report.taken.count()));
     CHECK(part_of(file, 88, 8) == Octets(8, 0));
     CHECK(part_of(file, 96, 16) != Octets(16, 0));

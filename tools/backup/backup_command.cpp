@@ -22,6 +22,7 @@ struct BackupRequest {
   std::string file;
   std::string parent;  ///< empty: a full backup
   bool read_only = false;
+  bool compress = false;
   EncryptionMode mode;
   NewKey key;
   std::uint64_t bytes_per_second_max = 0;
@@ -53,6 +54,7 @@ ExitCode back_up(const GlobalOptions& options, BackupRequest& request) {
   check_backup_request(options, request);
   BackupOptions backup;
   backup.encryption = {.mode = request.mode, .key = request.key.obtain(options)};
+  backup.compress = request.compress;
   backup.bytes_per_second_max = request.bytes_per_second_max;
   return make_backup(options,
                      {.store = request.store,
@@ -94,6 +96,9 @@ void add_backup_command(CLI::App& app, Invocation& invocation) {
       ->check(not_empty());
   logical->add_flag("--read-only", request->read_only,
                     "Open the store read-only and change nothing in it; no increment can follow");
+  logical->add_flag(
+      "--compress", request->compress,
+      "Compress before sealing; the file's length then says something of its content");
   request->key.add_options(*logical, "backup", "the backup, for use_provided_key",
                            invocation.global);
   add_size_option(*logical, "--rate-max", request->bytes_per_second_max,

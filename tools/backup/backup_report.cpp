@@ -26,8 +26,9 @@ double seconds_of(std::chrono::milliseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
-const char* encryption_of(const BackupReport& report) {
-  return report.encrypted ? "encrypted" : "not encrypted";
+std::string encryption_of(const BackupReport& report) {
+  return fmt::format("{}encrypted{}", report.encrypted ? "" : "not ",
+                     report.compressed ? ", compressed" : "");
 }
 
 }  // namespace
@@ -86,6 +87,7 @@ std::string backup_as_json(const std::vector<std::string>& files, const std::str
   }
   if (!store.empty()) json["store"] = shown_name(store);
   json["encrypted"] = report.encrypted;
+  if (!is_snapshot(report)) json["compressed"] = report.compressed;
   json["bytes"] = report.bytes;
   json["commit"] = report.commit;
   json["taken"] = time_as_text(report.taken);

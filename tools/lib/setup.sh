@@ -29,7 +29,7 @@ as_root() {
 }
 
 packages_to_build=(g++ meson ninja-build pkg-config libsodium-dev libboost-dev libmsgsl-dev
-  libfmt-dev libcli11-dev nlohmann-json3-dev)
+  libfmt-dev libzstd-dev libcli11-dev nlohmann-json3-dev)
 packages_to_test=(catch2 liblmdb-dev lmdb-utils db-util clang libclang-rt-14-dev clang-format
   clang-tidy)
 packages_to_demo=(unicode-data iso-codes)

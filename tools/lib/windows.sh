@@ -1,11 +1,11 @@
 # What a build for Windows needs; sourced by tools/test behind setup.sh.
 #
-# The compiler and Wine are Debian packages.  libsodium is built once, statically, from Debian's source
-# package into $build_root/windows-deps; Boost, GSL, Catch2, CLI11, {fmt} and nlohmann-json are headers, of
+# The compiler and Wine are Debian packages.  libsodium and Zstandard are built once, statically, from Debian's source
+# packages into $build_root/windows-deps; Boost, GSL, Catch2, CLI11, {fmt} and nlohmann-json are headers, of
 # which links to Debian's are put beside it: the cross compiler must not see all of /usr/include.
 
 packages_for_windows=(g++-mingw-w64-x86-64-posix wine wine64 autoconf automake libtool make dpkg-dev
-  libsodium-dev libboost-dev libmsgsl-dev libfmt-dev libcli11-dev nlohmann-json3-dev catch2)
+  libsodium-dev libboost-dev libmsgsl-dev libfmt-dev libzstd-dev libcli11-dev nlohmann-json3-dev catch2)
 windows_host=x86_64-w64-mingw32
 windows_deps=$build_root/windows-deps
 
@@ -38,6 +38,18 @@ build_windows_libsodium() {
   rm -rf "$work"
 }
 
+build_windows_zstd() {
+  local work=$windows_deps/work
+  rm -rf "$work"
+  mkdir -p "$work" "$windows_deps/zstd/lib" "$windows_deps/zstd/include"
+  download_source libzstd "$work"
+  dpkg-source -x "$work"/libzstd_*.dsc "$work/libzstd"
+  make -C "$work/libzstd/lib" -j "$jobs" CC="$windows_host-gcc" AR="$windows_host-ar" ZSTD_NO_ASM=1 libzstd.a
+  cp "$work/libzstd/lib/zstd.h" "$work/libzstd/lib/zstd_errors.h" "$windows_deps/zstd/include/"
+  cp "$work/libzstd/lib/libzstd.a" "$windows_deps/zstd/lib/"
+  rm -rf "$work"
+}
+
 # header_package NAME VERSION CFLAGS: a pkg-config file for a library that is only headers.
 header_package() {
   printf 'Name: %s\nDescription: headers of Debian'"'"'s package\nVersion: %s\nCflags: -isystem %s/include %s\n' \
@@ -57,6 +69,9 @@ link_windows_headers() {
   header_package catch2 "$(debian_version catch2)" ''
   header_package CLI11 "$(debian_version libcli11-dev)" ''
   header_package nlohmann_json "$(debian_version nlohmann-json3-dev)" ''
+  printf 'Name: libzstd\nDescription: from Debian'"'"'s source package\nVersion: %s\nCflags: -isystem %s\nLibs: %s\n' \
+    "$(debian_version libzstd-dev)" "$windows_deps/zstd/include" "$windows_deps/zstd/lib/libzstd.a" \
+    >"$windows_deps/pkgconfig/libzstd.pc"
   header_package msgsl "$(debian_version libmsgsl-dev)" ''
   cat >"$windows_deps/paths.ini" <<PATHS
 [properties]
@@ -73,6 +88,7 @@ prepare_windows() {
   install_missing "${packages_for_windows[@]}"
   mkdir -p "$windows_deps"
   if [ ! -e "$windows_deps/libsodium/lib/libsodium.a" ]; then (set -e; build_windows_libsodium); fi
+  if [ ! -e "$windows_deps/zstd/lib/libzstd.a" ]; then (set -e; build_windows_zstd); fi
   link_windows_headers
 }
 
