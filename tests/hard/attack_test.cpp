@@ -245,7 +245,7 @@ std::string dump_of(const fs::path& directory, const char* exposure, std::string
   const std::string pattern = read_file("/proc/sys/kernel/core_pattern");
   const bool by_kernel = pattern.find_first_of("|/%") == std::string::npos;
   const WorkerLimits limits{
-      .locked_bytes = 2ull << 20, .dumps_core = true, .directory = directory.string()};
+      .locked_bytes = 4ull << 20, .dumps_core = true, .directory = directory.string()};
   Worker worker({"plant", (directory / "store").string(), exposure, by_kernel ? "abort" : "wait"},
                 limits);
   const bool ready = worker.hear("ready\n", patience());
@@ -267,7 +267,7 @@ std::string dump_of(const fs::path& directory, const char* exposure, std::string
 
 }  // namespace
 
-TEST_CASE("A core dump holds neither values nor the key") {
+TEST_CASE("A core dump holds neither values nor the key, also in a backup or a restore") {
   const std::set<Needle> wanted = needles();
   std::string way;
   const test::TempDirectory exposed;
@@ -277,14 +277,18 @@ TEST_CASE("A core dump holds neither values nor the key") {
   // The search finds what is there.
   REQUIRE(in_control > 0);
 
-  const test::TempDirectory hidden;
-  const std::string dump = dump_of(hidden.path(), "hidden", way);
-  REQUIRE(dump.size() > 100'000);
-  const std::uint64_t found = found_in(dump, wanted);
-  figures("core dump (" + way + ") of " + std::to_string(dump.size()) +
-          " bytes: " + std::to_string(found) + " of " + std::to_string(wanted.size()) +
-          " planted pieces found; in the control " + std::to_string(in_control));
-  REQUIRE(found == 0);
+  for (const char* const moment : {"hidden", "backed-up", "restored"}) {
+    CAPTURE(moment);
+    const test::TempDirectory hidden;
+    const std::string dump = dump_of(hidden.path(), moment, way);
+    REQUIRE(dump.size() > 100'000);
+    const std::uint64_t found = found_in(dump, wanted);
+    figures("core dump, " + std::string(moment) + " (" + way + "), of " +
+            std::to_string(dump.size()) + " bytes: " + std::to_string(found) + " of " +
+            std::to_string(wanted.size()) + " planted pieces found; in the control " +
+            std::to_string(in_control));
+    REQUIRE(found == 0);
+  }
 }
 
 }  // namespace coffer::hard

@@ -402,11 +402,40 @@ void read_decoys(Store& store) {
   expect_large(tree, "decoy", 64, 200'000);
 }
 
+[[noreturn]] void be_dumped(const std::string& way) {
+  say("ready");
+  if (way == "abort") std::abort();
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
+/// Backs the store up and restores it, as far as where all of it has passed through, or through both.
+void copy_store(Store& store, const Key& key, const Arguments& arguments) {
+  {
+    WriteTransaction transaction = store.write();
+    Tree tree = transaction.create_tree("the last one, of decoys");
+    write_decoys(tree);
+    transaction.commit();
+  }
+  const bool restores = arguments.at(1) == "restored";
+  const std::string backup = arguments.at(0) + ".backup";
+  const auto end_in = [&](bool here) {
+    return [here, way = arguments.at(2)](const BackupProgress& progress) {
+      if (here && progress.entries > 900) be_dumped(way);
+      return true;
+    };
+  };
+  static_cast<void>(backup_logical(store, backup, {.compress = true, .watch = end_in(!restores)}));
+  RestoreOptions options{.new_key = &key};
+  options.watch = end_in(restores);
+  static_cast<void>(restore_backup({backup}, &key, arguments.at(0) + ".restored", options));
+}
+
 }  // namespace
 
-// plant STORE exposed|hidden abort|wait: markers (seeds 60 and 61, 64 bytes each) go through an
+// plant STORE exposed|hidden|backed-up|restored abort|wait: markers (seeds 60 and 61, 64 bytes each) go through an
 // encrypted store under a key of seed 62.  They are made in one small buffer that is wiped at once.
-// With `exposed`, plaintext is left in dumps and a transaction that has read a marker is open.
+// With `exposed`, plaintext is left in dumps and a transaction that has read a marker is open; otherwise nothing is,
+// but for what a backup or a restore has at its end.
 void plant(const Arguments& arguments) {
   ::prctl(PR_SET_DUMPABLE, 1);
   const bool exposed = arguments.at(1) == "exposed";
@@ -456,9 +485,11 @@ void plant(const Arguments& arguments) {
     reading.reset();
     read_decoys(store);
   }
-  say("ready");
-  if (arguments.at(2) == "abort") std::abort();
-  std::this_thread::sleep_for(std::chrono::hours(1));
+  if (arguments.at(1) == "backed-up" || arguments.at(1) == "restored") {
+    copy_store(store, key, arguments);
+    wrong("it was not dumped on the way");
+  }
+  be_dumped(arguments.at(2));
 }
 
 // --- Forks --------------------------------------------------------------------------------------
