@@ -77,6 +77,15 @@ class Copying {
   [[nodiscard]] std::uint64_t image_bytes() const {
     return image_->slots().count() * image_->page_bytes();
   }
+  /// Of the pages that were born since; pieces of large values, which only the pages name, come on top.
+  [[nodiscard]] std::uint64_t page_bytes_since(std::uint64_t checkpoint) {
+    std::uint64_t slots = 0;
+    image_->walk({.page = [&slots](auto&&...) { ++slots; },
+                  .node = [&slots](auto&&...) { ++slots; },
+                  .used_slot = {}},
+                 checkpoint);
+    return slots * image_->page_bytes();
+  }
   [[nodiscard]] BackupReport& report() { return report_; }
 
  private:
@@ -161,6 +170,8 @@ BackupReport backup_increment(Store& store, const std::filesystem::path& file,
   const Parent parent = read_parent(copying, parent_file);
   const pager::Superblock& then = parent.manifest.superblock;
   expect_ancestor(now, then.instance, mark_of(then), parent_file);
+  expect_room(copying.platform(), place,
+              copying.page_bytes_since(then.checkpoint) + kArchiveSlackBytes);
   Label label = copying.label();
   label.kind = format::Kind::snapshot_increment;
   label.link = parent.label.link + 1;
