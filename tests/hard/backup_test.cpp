@@ -166,4 +166,22 @@ TEST_CASE(
           " unfinished");
 }
 
+TEST_CASE("A store whose disk has failed is not backed up, and nothing is left of the attempt") {
+  const test::TempDirectory directory;
+  const auto at = [&](const char* name) { return (directory.path() / name).string(); };
+  static_cast<void>(make_store(at("store")));
+  REQUIRE(run_worker({"snapshot", at("store"), at("full")}).code == 0);
+  REQUIRE(run_worker({"backup", at("store"), at("logical")}).code == 0);
+  const auto outcome = run_worker({"poison", at("store"), at("full"), at("logical"), at("backup")});
+  INFO(outcome.said);
+  REQUIRE(outcome.code == 0);
+  for (const char* const what :
+       {"commit: IoError", "snapshot: Poisoned", "directory: Poisoned", "increment: Poisoned",
+        "logical: Poisoned", "logical increment: Poisoned"}) {
+    CAPTURE(what);
+    CHECK(outcome.said.find(std::string(what) + '\n') != std::string::npos);
+  }
+  CHECK(unfinished_in(directory.path(), {"store", "full", "logical"}) == 0);
+}
+
 }  // namespace coffer::hard

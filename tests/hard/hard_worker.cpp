@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
       {"increment", increment},
       {"snapshot_directory", snapshot_directory},
       {"restore_chain", restore_chain},
+      {"poison", poison},
       {"restore", restore},
   };
   const Arguments words(argv + 1, argv + argc);

@@ -31,6 +31,7 @@ void snapshot(const Arguments& arguments);
 void increment(const Arguments& arguments);
 void snapshot_directory(const Arguments& arguments);
 void restore_chain(const Arguments& arguments);
+void poison(const Arguments& arguments);
 void restore(const Arguments& arguments);
 
 /// One line, in one piece even when the process is killed.
