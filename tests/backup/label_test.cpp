@@ -110,6 +110,10 @@ TEST_CASE("a label that contradicts itself is refused, and so is one of another 
     std::fill_n(no_id.begin() + 96, 16, std::byte{0});
     CHECK(said_of_label(no_id) == "Corrupted");
   }
+  CHECK(said_with(full, 14, {1}) == "done");  // compressed
+  CHECK(said_with(increment, 14, {1}) == "Corrupted");
+  CHECK(said_with(snapshot, 14, {1}) == "Corrupted");  // ciphertext, compressed
+  CHECK(said_with(full, 14, {2}) == "VersionUnsupported");
   CHECK(said_with(full, 12, {2}) == "Corrupted");            // an increment with link 0
   CHECK(said_with(full, 12, {3}) == "Corrupted");            // a snapshot without a page size
   CHECK(said_with(full, 16, {0, 0x10}) == "Corrupted");      // a page size without slots
