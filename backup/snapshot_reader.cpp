@@ -129,7 +129,8 @@ void SnapshotReader::read_end() {
   if (get_little_endian<std::uint64_t>(end.data()) != slots_read_) {
     raise_damaged("it verifies but its end counts other slots than it has");
   }
-  if (position_ != file_bytes_) raise_damaged("something follows its end");
+  // `next` comes here only when nothing more than this is left.
+  Ensures(position_ == file_bytes_);
 }
 
 }  // namespace coffer::backup
