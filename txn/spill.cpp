@@ -92,7 +92,7 @@ bool WriteView::spill_some() {
       resident_.push_back(id);
       continue;
     }
-    // A page that was freed and is in use again is listed twice.
+    // One that could not be brought back into a frame at first is listed twice.
     if (std::ranges::any_of(out, [id](const PageToSeal& it) { return it.id == id; })) continue;
     out.push_back({id, &page});
     if (!page.sealed_valid) to_seal.push_back({id, &page});
