@@ -74,7 +74,7 @@ TEST_CASE("a backup cut at any length, or extended, is refused") {
       const std::string what = backup.said_of(whole.first(length));
       REQUIRE((what == "Tampered" || what == "Corrupted"));
     }
-    for (const std::size_t more : {1, 16, 17, 70'000}) {
+    for (const std::size_t more : {1u, 16u, 17u, 70'000u}) {
       auto longer = backup.bytes;
       longer.resize(longer.size() + more);
       CAPTURE(more);

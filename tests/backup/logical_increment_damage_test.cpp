@@ -189,7 +189,7 @@ TEST_CASE("no byte of a logical increment can be changed, and it can be cut nowh
       const std::string what = increment.said_of(whole.first(length));
       REQUIRE((what == "Tampered" || what == "Corrupted"));
     }
-    for (const std::size_t more : {1, 16, 17, 70'000}) {
+    for (const std::size_t more : {1u, 16u, 17u, 70'000u}) {
       auto longer = increment.bytes;
       longer.resize(longer.size() + more);
       CHECK(increment.said_of(longer) == (encrypted ? "Tampered" : "Corrupted"));

@@ -133,7 +133,7 @@ TEST_CASE("records that no store could have are refused, by verifying as by rest
   CHECK(in_tree(entry_record("k", std::string(1006, 'v')), 1, 1) == "done");
   CHECK(in_tree(entry_record("k", std::string(1007, 'v')), 1, 1) == "Corrupted");
   CHECK(forger.said_of(origin_record(65'536) + end_record(0, 0)) == "done");
-  for (const std::uint64_t page_size : {0, 2048, 4097, 131'072})
+  for (const std::uint64_t page_size : {0u, 2048u, 4097u, 131'072u})
     CHECK(forger.said_of(origin_record(page_size) + end_record(0, 0)) == "Corrupted");
   CHECK(forger.said_of(origin + e + end_record(0, 0)) == "Corrupted");
   CHECK(forger.said_of(origin + tree_record("t") + e + end_record(1, 1)) == "Corrupted");
