@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -10,8 +11,8 @@
 
 namespace coffer::platform {
 
-/// One owner, one piece of work at a time.  The thread starts with the object and ends with it, and with the work
-/// that was begun: what that uses outlives the object.
+/// One owner.  The thread starts with the object and ends with it, and with the work that was begun; what that uses
+/// outlives the object.
 class SecondThread {
  public:
   SecondThread() : thread_([this] { run(); }) {}
@@ -20,31 +21,39 @@ class SecondThread {
       const std::scoped_lock lock(mutex_);
       stopping_ = true;
     }
-    changed_.notify_all();
+    handed_over_.notify_one();
     thread_.join();
   }
   SecondThread(const SecondThread&) = delete;
   SecondThread& operator=(const SecondThread&) = delete;
 
-  /// Has this done while the caller goes on.  What was handed over before was finished.
+  /// Has this done, behind what was handed over before, while the caller goes on.
   void start(std::function<void()> work) {
     {
       const std::scoped_lock lock(mutex_);
-      work_ = std::move(work);
-      state_ = State::waiting;
+      // What went wrong is raised by the next wait; nothing is done behind it.
+      if (failure_) return;
+      work_.push_back(std::move(work));
     }
-    changed_.notify_all();
+    handed_over_.notify_one();
   }
 
-  /// Waits until it is done; what it threw is thrown, once.
-  void finish() {
+  /// Waits until at most `left` pieces of work are not done, and returns how many are not.  What one of them threw is
+  /// thrown, once; those behind it are never begun.
+  std::size_t wait(std::size_t left) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return state_ == State::idle; });
-    if (const auto failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
+    wanted_ = left;
+    done_.wait(lock, [this, left] { return not_done() <= left || failure_; });
+    if (failure_) {
+      // The queue is empty; what failed was the last that was begun.
+      std::rethrow_exception(std::exchange(failure_, nullptr));
+    }
+    return not_done();
   }
+  void finish() { static_cast<void>(wait(0)); }
 
   /// Does `share` here and at the same time there, as far as that thread gets to it: what one has done the other must
-  /// not have to do.  Returns when both are done; what either threw is thrown.
+  /// not have to do.  Returns when both are done; what either threw is thrown.  Nothing else was handed over.
   template <class Share>
   void help_with(Share&& share) {
     start([&share] { share(true); });
@@ -64,39 +73,47 @@ class SecondThread {
   }
 
  private:
-  enum class State { idle, waiting, working };
+  [[nodiscard]] std::size_t not_done() const { return work_.size() + (working_ ? 1 : 0); }
 
   /// On a busy machine the thread may not have begun, and now there is nothing left to do.
   void withdraw() {
     const std::scoped_lock lock(mutex_);
-    if (state_ == State::waiting) state_ = State::idle;
+    work_.clear();
   }
 
   void run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return state_ == State::waiting || stopping_; });
-      if (state_ != State::waiting) return;
-      state_ = State::working;
+      handed_over_.wait(lock, [this] { return !work_.empty() || stopping_; });
+      if (stopping_) return;
+      std::function<void()> work = std::move(work_.front());
+      work_.pop_front();
+      working_ = true;
       lock.unlock();
       std::exception_ptr failure;
       try {
-        work_();
+        work();
       } catch (...) {
         failure = std::current_exception();
       }
+      work = nullptr;
       lock.lock();
-      failure_ = failure;
-      state_ = State::idle;
-      changed_.notify_all();
+      working_ = false;
+      if (failure) {
+        failure_ = failure;
+        work_.clear();
+      }
+      if (not_done() <= wanted_) done_.notify_one();
     }
   }
 
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::function<void()> work_;
+  std::condition_variable handed_over_;
+  std::condition_variable done_;
+  std::deque<std::function<void()>> work_;
+  bool working_ = false;
+  std::size_t wanted_ = 0;  ///< what the owner waits for, when it does
   std::exception_ptr failure_;
-  State state_ = State::idle;
   bool stopping_ = false;
   std::thread thread_;
 };
