@@ -160,6 +160,10 @@ void PageFile::write_run(SlotId first, std::span<const std::byte> whole) {
   file_->write_at(first.value * page_bytes_, whole);
 }
 
+void PageFile::write_back(SlotRun run) noexcept {
+  file_->write_back(run.first.value * page_bytes_, std::uint64_t{run.count} * page_bytes_);
+}
+
 void PageFile::grow(std::uint64_t slots) {
   const std::uint64_t before = slot_count();
   Expects(slots >= before);

@@ -56,6 +56,8 @@ class PageFile {
   void write_run(SlotId first, std::span<const std::byte> whole);
   /// Writes consecutive slots; every piece is a whole slot.
   void write(SlotId first, std::span<const std::span<const std::byte>> slots);
+  /// A hint that these will not change soon (platform::File::write_back).
+  void write_back(SlotRun run) noexcept;
   /// Grows to `slots`, allocated on disk (NoSpace).
   void grow(std::uint64_t slots);
   void shrink(std::uint64_t slots);

@@ -17,6 +17,10 @@ using pager::SlotRun;
 
 namespace {
 
+/// What a changed page takes besides its ciphertext: a version and a map's entry, and about as much again while a
+/// checkpoint looks at all of them.  Pages that were written to their slots at once take no more.
+constexpr std::uint64_t kChangedPageBytes = 512;
+
 /// Everything that one checkpoint has in hand.
 struct Frozen {
   CommitNumber commit{};
@@ -217,6 +221,7 @@ void spill_superseded(Core& core) {
 bool checkpoint_due(const Core& core) {
   return core.journal_bytes_since_checkpoint() >= core.options.checkpoint_journal_bytes ||
          core.overlay->buffered_bytes() >= core.options.write_buffer_bytes_max ||
+         core.overlay->changed_pages() * kChangedPageBytes >= core.options.write_buffer_bytes_max ||
          core.ledger->held_slots() > core.ledger->used_slots() / 2 + 16384;
 }
 

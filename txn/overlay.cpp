@@ -122,6 +122,8 @@ void Overlay::publish(Prepared&& prepared, const Horizon& horizon) noexcept {
     auto& [page, node] = prepared.versions[i];
     account(*node, true);
     std::unique_ptr<Node>& chain = chains_.insert(std::move(prepared.entries[i])).position->second;
+    if (!chain || chain->born <= checkpoint_)
+      changed_pages_.fetch_add(1, std::memory_order_relaxed);
     node->older = chain ? std::move(chain) : std::move(prepared.bases[i]);
     chain = std::move(node);
     trim_chain(*chain, horizon);
@@ -173,8 +175,11 @@ bool Overlay::settle(PageId page, CommitNumber born, SlotId slot) {
 
 void Overlay::trim(CommitNumber checkpoint_commit, const Horizon& horizon) noexcept {
   const std::unique_lock lock(mutex_);
+  checkpoint_ = checkpoint_commit;
+  std::uint64_t changed = 0;
   for (auto it = chains_.begin(); it != chains_.end();) {
     trim_chain(*it->second, horizon);
+    if (it->second->born > checkpoint_commit) ++changed;
     if (!it->second->older && it->second->born <= checkpoint_commit) {
       drop(std::move(it->second));
       it = chains_.erase(it);
@@ -182,6 +187,7 @@ void Overlay::trim(CommitNumber checkpoint_commit, const Horizon& horizon) noexc
       ++it;
     }
   }
+  changed_pages_.store(changed, std::memory_order_relaxed);
 }
 
 void Overlay::for_each(CommitNumber snapshot,

@@ -98,6 +98,10 @@ class Overlay {
   [[nodiscard]] std::uint64_t buffered_pages() const {
     return buffered_pages_.load(std::memory_order_relaxed);
   }
+  /// How many pages commits have changed since the checkpoint in force.
+  [[nodiscard]] std::uint64_t changed_pages() const {
+    return changed_pages_.load(std::memory_order_relaxed);
+  }
 
  private:
   void drop(std::unique_ptr<Node> node) noexcept;
@@ -111,6 +115,8 @@ class Overlay {
   Chains chains_;
   std::atomic<std::uint64_t> buffered_bytes_{0};
   std::atomic<std::uint64_t> buffered_pages_{0};
+  CommitNumber checkpoint_{};  ///< up to where the one in force goes, as far as trim was told
+  std::atomic<std::uint64_t> changed_pages_{0};
 };
 
 }  // namespace coffer::txn

@@ -1,6 +1,7 @@
 // A read transaction: one snapshot, and the frames that it has decrypted.
 #pragma once
 
+#include "txn/batch_reader.hpp"
 #include "txn/core.hpp"
 #include "txn/page_map.hpp"
 #include "txn/pages.hpp"
@@ -19,6 +20,8 @@ class ReadView final : public PageSource {
 
   [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
   [[nodiscard]] PagePin pin(PageId id) override;
+  /// What it reads is this view's, whose frames it does not touch.
+  [[nodiscard]] BatchReader batch_reader() const { return {core_, snapshot()}; }
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
   [[nodiscard]] std::optional<CommitNumber> catalog_commit() const override {
     return core_.catalog_commit_of(snapshot());

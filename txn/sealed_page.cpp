@@ -56,28 +56,50 @@ bool spread_used(std::span<std::byte> frame, std::size_t used) {
   return true;
 }
 
-PageVersion PageSealer::seal(PageId page, std::span<std::byte> frame, CommitNumber version,
-                             crypto::NonceRun& nonces) const {
+/// Sealed plaintext is one piece: the two parts are brought together inside the frame, since ciphertext's place is
+/// ordinary memory.
+std::size_t PageSealer::join_parts(std::span<std::byte> frame, CommitNumber version) {
   std::memcpy(frame.data() + offsetof(PageHeader, version), &version.value, sizeof version.value);
   const PageHeader header = header_of(frame);
   const std::size_t used = used_bytes(header, frame.size());
-  auto sealed = SealedPage::make(used);
-  sealed->nonce = nonces.next();
-  // The two parts are brought together in ciphertext's place, which is ordinary memory: so they are
-  // sealed from a contiguous copy inside the frame instead, and put back.
-  const std::size_t tail = frame.size() - header.gap_end;
-  std::memmove(frame.data() + header.gap_begin, frame.data() + header.gap_end, tail);
+  std::memmove(frame.data() + header.gap_begin, frame.data() + header.gap_end,
+               frame.size() - header.gap_end);
+  return used;
+}
+
+pager::SlotRef PageSealer::seal_joined(PageId page, std::span<const std::byte> plain,
+                                       const crypto::Nonce& nonce,
+                                       std::span<std::byte> ciphertext) const {
   const Epoch epoch{keys_->current_epoch()};
+  pager::SlotRef ref;
+  ref.tag = keys_->pages(epoch.value)
+                ->seal(ciphertext, plain,
+                       {.role = crypto::Role::page, .epoch = epoch.value, .a = page.value}, nonce);
+  ref.sealed_bytes = static_cast<std::uint32_t>(plain.size());
+  ref.epoch = epoch;
+  return ref;
+}
+
+PageVersion PageSealer::seal(PageId page, std::span<std::byte> frame, CommitNumber version,
+                             crypto::NonceRun& nonces) const {
+  // What can fail comes before the frame is changed.
+  auto sealed = SealedPage::make(used_bytes(header_of(frame), frame.size()));
+  sealed->nonce = nonces.next();
+  const std::size_t used = join_parts(frame, version);
   PageVersion result;
-  result.ref.tag = keys_->pages(epoch.value)
-                       ->seal(sealed->ciphertext(), frame.first(used),
-                              {.role = crypto::Role::page, .epoch = epoch.value, .a = page.value},
-                              sealed->nonce);
-  std::memmove(frame.data() + header.gap_end, frame.data() + header.gap_begin, tail);
-  result.ref.sealed_bytes = static_cast<std::uint32_t>(used);
-  result.ref.epoch = epoch;
+  result.ref = seal_joined(page, frame.first(used), sealed->nonce, sealed->ciphertext());
   result.buffer = std::move(sealed);
+  const bool spread = spread_used(frame, used);
+  Ensures(spread);
   return result;
+}
+
+pager::SlotRef PageSealer::seal_into(PageId page, std::span<std::byte> frame, CommitNumber version,
+                                     crypto::NonceRun& nonces, std::span<std::byte> slot) const {
+  const std::size_t used = join_parts(frame, version);
+  const crypto::Nonce nonce = nonces.next();
+  std::copy(nonce.begin(), nonce.end(), slot.begin());
+  return seal_joined(page, frame.first(used), nonce, slot.subspan(nonce.size(), used));
 }
 
 const crypto::Sealer& PageSealer::sealer_for(PageId page, const pager::SlotRef& ref) const {

@@ -51,6 +51,11 @@ class PageSealer {
   /// Seals the page in `frame` under the current epoch, as changed by `version` (written into its header).
   [[nodiscard]] PageVersion seal(PageId page, std::span<std::byte> frame, CommitNumber version,
                                  crypto::NonceRun& nonces) const;
+  /// The same into its slot's copy, with the nonce in front; what lies behind the ciphertext is left.  `frame` keeps
+  /// the page's bytes joined, without its gap.
+  [[nodiscard]] pager::SlotRef seal_into(PageId page, std::span<std::byte> frame,
+                                         CommitNumber version, crypto::NonceRun& nonces,
+                                         std::span<std::byte> slot) const;
   /// Brings a version's ciphertext into `frame`, verifies and opens it there, and puts the gap back.
   /// Tampered (Corrupted) when it does not verify; `frame` is then wiped.
   void open(PageId page, const PageVersion& version, std::span<std::byte> frame) const;
@@ -59,6 +64,10 @@ class PageSealer {
                  std::span<std::byte> frame) const;
 
  private:
+  [[nodiscard]] static std::size_t join_parts(std::span<std::byte> frame, CommitNumber version);
+  [[nodiscard]] pager::SlotRef seal_joined(PageId page, std::span<const std::byte> plain,
+                                           const crypto::Nonce& nonce,
+                                           std::span<std::byte> ciphertext) const;
   [[nodiscard]] const crypto::Sealer& sealer_for(PageId page, const pager::SlotRef& ref) const;
   void verify(PageId page, const pager::SlotRef& ref, std::span<std::byte> frame,
               std::span<const std::byte> ciphertext, const crypto::Nonce& nonce) const;

@@ -287,6 +287,21 @@ void WriteView::free(PageId id) {
   ++changes_;
 }
 
+void WriteView::add(BatchWriter& writer) {
+  Expects(!ended_ && levels_.empty() && writer.commit_ == commit_);
+  for (; !writer.written_.empty(); writer.written_.pop_back()) {
+    const auto& [id, ref] = writer.written_.back();
+    const auto [entry, fresh] = pages_.try_emplace(id);
+    Expects(fresh);
+    Page& page = entry->second;
+    page.is_new = true;
+    page.dirty.mask = ~0ull;
+    page.sealed = {.ref = ref, .has_slot = true, .buffer = {}};
+    page.sealed_valid = true;
+  }
+  ++changes_;
+}
+
 void WriteView::set_catalog_root(PageId id) {
   catalog_root_ = id;
   ++changes_;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "platform/second_thread.hpp"
+#include "txn/batch_writer.hpp"
 #include "txn/core.hpp"
 #include "txn/page_map.hpp"
 #include "txn/pages.hpp"
@@ -66,6 +67,14 @@ class WriteView final : public PageSink {
   [[nodiscard]] SavepointId savepoint() override;
   void rollback_to(SavepointId id) override;
   void release(SavepointId id) override;
+
+  /// For pages that a BatchWriter writes.  One that nothing is written to is free again when the transaction ends.
+  [[nodiscard]] PageId new_page_number() { return find_page_number(); }
+  /// Takes over what the writer, one of this transaction's, has written.  Not while savepoints are open.
+  void add(BatchWriter& writer);
+  [[nodiscard]] std::unique_ptr<BatchWriter> batch_writer() {
+    return std::make_unique<BatchWriter>(core_, commit_);
+  }
 
   /// Appends the commit to the journal and publishes it; the writer's turn is over.  Returns its number (or
   /// the last commit's when nothing changed).  It is not yet durable.  On an exception nothing was published,

@@ -4,8 +4,10 @@
 // it) and carry nothing else than random bytes, so that whatever the engine loses or mixes up shows.
 #pragma once
 
+#include <cstring>
 #include <map>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "txn/pages.hpp"
@@ -22,15 +24,19 @@ struct PageContent {
 
 using PageModel = std::map<PageId, PageContent>;
 
-inline PageContent content_of(const txn::PagePin& pin) {
-  const txn::PageHeader h = pin.header();
-  const auto bytes = pin.bytes();
+inline PageContent content_of(std::span<const std::byte> bytes) {
+  txn::PageHeader h;
+  std::memcpy(&h, bytes.data(), sizeof h);
   PageContent c;
   c.gap_begin = h.gap_begin;
   c.gap_end = h.gap_end;
   c.front.assign(bytes.begin() + 16, bytes.begin() + h.gap_begin);
   c.back.assign(bytes.begin() + h.gap_end, bytes.end());
   return c;
+}
+
+inline PageContent content_of(const txn::PagePin& pin) {
+  return content_of(pin.bytes());
 }
 
 /// Changes a page at random: a few bytes, the ends of the gap, or all of it; returns what it now holds.

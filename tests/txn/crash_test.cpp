@@ -51,6 +51,7 @@ Workload run(SimulatedPlatform& machine, const Key& key, std::uint64_t seed, int
     // Now and then a transaction that must spill, and so is logged by reference.
     test::change_some(*view, next.pages, rng,
                       rng() % 40 == 0 ? 120 : 1 + static_cast<int>(rng() % 4));
+    if (rng() % 10 == 0) test::add_batch(*view, next.pages, rng, 1 + static_cast<int>(rng() % 12));
     if (next.pages.size() > 60) {
       while (next.pages.size() > 30) {
         view->free(next.pages.begin()->first);

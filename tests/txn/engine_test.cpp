@@ -6,11 +6,13 @@
 namespace coffer::txn {
 namespace {
 
+using test::add_batch;
 using test::change_chunks;
 using test::change_some;
 using test::check_structure;
 using test::ChunkModel;
 using test::compare;
+using test::compare_in_batches;
 using test::PageModel;
 using test::small_options;
 
@@ -35,6 +37,10 @@ TEST_CASE("Random transactions are there after commit, checkpoint, close and ope
       ChunkModel next_chunks = chunks;
       auto view = engine->begin_write(true);
       change_some(*view, next, rng, static_cast<int>(rng() % 40));
+      if (rng() % 8 == 0) {
+        add_batch(*view, next, rng, static_cast<int>(rng() % 6));
+        change_some(*view, next, rng, static_cast<int>(rng() % 6));
+      }
       if (rng() % 3 == 0) change_chunks(*view, next_chunks, rng);
       compare(*view, next);
       if (rng() % 5 == 0) {
@@ -48,6 +54,7 @@ TEST_CASE("Random transactions are there after commit, checkpoint, close and ope
         chunks = std::move(next_chunks);
       }
       view.reset();
+      if (rng() % 4 == 0) compare_in_batches(*engine->begin_read({}), model, rng);
       compare(*engine->begin_read({}), model);
       if (rng() % 20 == 0) engine->checkpoint();
       if (rng() % 20 == 0) check_structure(*engine, model, chunks);

@@ -97,6 +97,58 @@ inline void add_pages(txn::WriteView& view, PageModel& model, std::mt19937_64& r
   }
 }
 
+/// `count` new pages of random content that are written past the frames; now and then a number is taken and left.
+inline void add_batch(txn::WriteView& view, PageModel& model, std::mt19937_64& rng, int count) {
+  const std::size_t size = view.content_bytes();
+  std::vector<PageId> ids;
+  std::vector<std::byte> contents;
+  for (int i = 0; i < count; ++i) {
+    if (rng() % 8 == 0) static_cast<void>(view.new_page_number());
+    const PageId id = view.new_page_number();
+    if (model.contains(id)) FAIL("page " << id.value << " was handed out twice");
+    const auto gap_begin = static_cast<std::uint16_t>(16 + rng() % (size - 16));
+    const txn::PageHeader header{
+        .gap_begin = gap_begin,
+        .gap_end = static_cast<std::uint16_t>(gap_begin + rng() % (size - gap_begin + 1)),
+        .type = 1,
+        .level = 0,
+        .count = 0,
+        .version = 0};
+    std::vector<std::byte> page(size);
+    for (std::byte& b : page) b = static_cast<std::byte>(rng());
+    std::memcpy(page.data(), &header, sizeof header);
+    model[id] = content_of(page);
+    ids.push_back(id);
+    contents.insert(contents.end(), page.begin(), page.end());
+  }
+  const auto writer = view.batch_writer();
+  writer->write(ids, contents);
+  view.add(*writer);
+}
+
+/// The same of what is read past the frames, as many pages at a time as comes to mind.
+inline void compare_in_batches(const txn::ReadView& view, const PageModel& model,
+                               std::mt19937_64& rng) {
+  txn::BatchReader reader = view.batch_reader();
+  const std::size_t size = view.content_bytes();
+  std::vector<std::byte> out;
+  for (auto page = model.begin(); page != model.end();) {
+    std::vector<PageId> ids;
+    const auto first = page;
+    for (std::uint64_t n = 1 + rng() % 20; n > 0 && page != model.end(); --n, ++page) {
+      ids.push_back(page->first);
+    }
+    out.resize(ids.size() * size);
+    reader.read(ids, out);
+    auto expected = first;
+    for (std::size_t i = 0; i < ids.size(); ++i, ++expected) {
+      if (!(content_of(std::span(out).subspan(i * size, size)) == expected->second)) {
+        FAIL("page " << ids[i].value << " differs");
+      }
+    }
+  }
+}
+
 /// A process that is killed: from the moment on that `when` (asked before each call) says so, nothing that it
 /// asks of the machine is done.  What it had done stays, in the operating system's memory if not on the disk.
 class Kill {
