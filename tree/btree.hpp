@@ -77,6 +77,12 @@ class BTree {
   [[nodiscard]] std::size_t inline_value_bytes_max(std::size_t key_bytes) const;
   /// InvalidArgument when no entry can have that key.
   void require_key(Bytes key) const;
+  /// InvalidArgument when the tree can have no such entry.
+  void require_entry(Bytes key, Bytes value) const;
+  /// Whether an entry's value stands in its leaf.
+  [[nodiscard]] bool in_leaf(Bytes key, Bytes value) const {
+    return pairs() || value.size() <= inline_value_bytes_max(key.size());
+  }
   /// InvalidArgument in a transaction that only reads.
   void require_writable() const { static_cast<void>(sink()); }
   [[nodiscard]] LargeValueDescriptor descriptor(const LeafCell& cell, PageId page) const;
@@ -90,6 +96,8 @@ class BTree {
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] bool empty() const;
 
+  /// Pins one of the tree's pages; Corrupted when it is not on that level.
+  [[nodiscard]] txn::PagePin pin_at(PageId id, std::size_t level) const;
   /// Pins the leaf to which the target belongs.
   [[nodiscard]] txn::PagePin descend(const Target& target, Path& path) const;
   [[nodiscard]] txn::PagePin descend_first(Path& path) const;
@@ -102,6 +110,10 @@ class BTree {
 
   /// False when the mode forbids it (or the pair is there already) and nothing changed.
   bool put(Bytes key, Bytes value, PutMode mode);
+  /// Puts a leaf behind the last one: a page with entries that lie behind the tree's, or whatever the empty root's first
+  /// child is to hold.  `separator` lies between the two leaves and is not looked at for the first.  The page need not
+  /// have been written yet.
+  void append_leaf(PageId leaf, const Separator& separator);
   /// Puts a large value, whose pages and chunks become the tree's.
   void put_large(Bytes key, const LargeValueDescriptor& value);
   /// Removes the entries from `from` on as long as `stop` does not hold; returns how many.
@@ -129,7 +141,6 @@ class BTree {
   class NewPages;
 
   [[nodiscard]] txn::PageSink& sink() const;
-  [[nodiscard]] txn::PagePin pin_at(PageId id, std::size_t level) const;
   [[nodiscard]] txn::PagePin edge_leaf(Path& path, txn::PagePin pin, bool last) const;
   [[nodiscard]] txn::PagePin sibling_leaf(Path& path, bool forward) const;
 
@@ -141,7 +152,9 @@ class BTree {
   [[nodiscard]] bool admits(const Spot& spot, PutMode mode) const;
   /// Both return the leaf that they put the entry into, or where it split its right half: an append's is the last leaf.
   PageId place(const Spot& spot, const CellDraft& draft);
-  PageId insert_cell(const Path& path, std::size_t index, bool replaces, const CellDraft& draft);
+  /// Into the path's node on `level`, and above it where nodes split.
+  PageId insert_cell(const Path& path, std::size_t level, std::size_t index, bool replaces,
+                     const CellDraft& draft);
   [[nodiscard]] SplitLevel plan_split(txn::MutablePage page, const Path& path, std::size_t index,
                                       bool replaces, const CellDraft& draft, NewPages& new_pages);
   void apply_split(SplitLevel& split);

@@ -100,15 +100,12 @@ bool BTree::admits(const Spot& spot, PutMode mode) const {
 
 bool BTree::put(Bytes key, Bytes value, PutMode mode) {
   require_writable();
-  require_key(key);
-  if (pairs() && value.size() > key_bytes_max()) {
-    throw InvalidArgument("a multi-value tree's values are no longer than key_bytes_max");
-  }
-  const bool in_leaf = pairs() || value.size() <= inline_value_bytes_max(key.size());
-  if (mode == PutMode::append && in_leaf && append_again(key, value)) return true;
+  require_entry(key, value);
+  const bool here = in_leaf(key, value);
+  if (mode == PutMode::append && here && append_again(key, value)) return true;
   const Spot spot = locate(key, value);
   if (!admits(spot, mode)) return false;
-  if (in_leaf) {
+  if (here) {
     const PageId leaf = place(spot, CellDraft::for_leaf(key, value, false));
     if (mode == PutMode::append) {
       last_leaf_ = leaf;
@@ -144,6 +141,31 @@ bool BTree::append_again(Bytes key, Bytes value) {
   return true;
 }
 
+void BTree::append_leaf(PageId leaf, const Separator& separator) {
+  Path path;
+  txn::PagePin pin = source().pin(root_);
+  NodeView node(pin);
+  if (node.is_leaf()) {
+    Expects(node.count() == 0);
+    pin.reset();
+    txn::MutablePage page = sink().modify(root_);
+    NodeEditor root(page);
+    root.clear(1);
+    root.append(CellDraft::for_branch(leaf, {}, {}));
+    return;
+  }
+  path.set_root_level(node.level());
+  for (std::size_t level = node.level();; --level) {
+    path.at(level) = {pin.id(), static_cast<std::uint32_t>(node.count() - 1)};
+    if (level == 1) break;
+    pin = pin_at(node.child(node.count() - 1), level - 1);
+    node = NodeView(pin);
+  }
+  const std::size_t end = node.count();
+  pin.reset();
+  insert_cell(path, 1, end, false, CellDraft::for_branch(leaf, separator.key, separator.value));
+}
+
 void BTree::put_large(Bytes key, const LargeValueDescriptor& value) {
   require_writable();
   require_key(key);
@@ -155,22 +177,22 @@ void BTree::put_large(Bytes key, const LargeValueDescriptor& value) {
 }
 
 PageId BTree::place(const Spot& spot, const CellDraft& draft) {
-  if (!spot.large) return insert_cell(spot.path, spot.index, spot.found, draft);
+  if (!spot.large) return insert_cell(spot.path, 0, spot.index, spot.found, draft);
   Undo undo(context_);
-  const PageId leaf = insert_cell(spot.path, spot.index, true, draft);
+  const PageId leaf = insert_cell(spot.path, 0, spot.index, true, draft);
   free_large_value(sink(), *spot.large, context_.registry.get());
   undo.keep();
   return leaf;
 }
 
-PageId BTree::insert_cell(const Path& path, std::size_t index, bool replaces,
-                          const CellDraft& draft) {
-  // First acquire, from the leaf up, every page that will change; nothing is written yet.
+PageId BTree::insert_cell(const Path& path, std::size_t from_level, std::size_t index,
+                          bool replaces, const CellDraft& draft) {
+  // First acquire, from the lowest up, every page that will change; nothing is written yet.
   NewPages new_pages(context_);
   std::vector<SplitLevel> splits;
   txn::MutablePage page;
   CellDraft next = draft;
-  for (std::size_t level = 0; level <= path.root_level(); ++level) {
+  for (std::size_t level = from_level; level <= path.root_level(); ++level) {
     page = sink().modify(path.at(level).page);
     const NodeView node(page);
     const std::size_t given_back = replaces ? node.cell(index).size() + kCellOffsetBytes : 0;
@@ -198,7 +220,7 @@ PageId BTree::insert_cell(const Path& path, std::size_t index, bool replaces,
   }
   for (auto split = splits.rbegin(); split != splits.rend(); ++split) apply_split(*split);
   new_pages.keep();
-  return splits.empty() ? path.at(0).page : splits.front().right.id();
+  return splits.empty() ? path.at(from_level).page : splits.front().right.id();
 }
 
 BTree::SplitLevel BTree::plan_split(txn::MutablePage page, const Path& path, std::size_t index,

@@ -29,6 +29,13 @@ void BTree::require_key(Bytes key) const {
   }
 }
 
+void BTree::require_entry(Bytes key, Bytes value) const {
+  require_key(key);
+  if (pairs() && value.size() > key_bytes_max()) {
+    throw InvalidArgument("a multi-value tree's values are no longer than key_bytes_max");
+  }
+}
+
 LargeValueDescriptor BTree::descriptor(const LeafCell& cell, PageId page) const {
   return decode_large_value(LargeValueGeometry(source()), cell.value, page);
 }

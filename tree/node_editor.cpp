@@ -39,14 +39,8 @@ void CellDraft::write(std::span<std::byte> out) const {
   copy_bytes(at + key.size(), value);
 }
 
-void NodeEditor::set_shape(const Shape& shape) {
-  txn::PageHeader header = page_.header();
-  header.gap_begin = static_cast<std::uint16_t>(kNodeHeaderBytes + kCellOffsetBytes * shape.count);
-  header.gap_end = static_cast<std::uint16_t>(shape.gap_end);
-  header.type = shape.level == 0 ? kPageTypeLeaf : kPageTypeBranch;
-  header.level = static_cast<std::uint8_t>(shape.level);
-  header.count = static_cast<std::uint16_t>(shape.count);
-  page_.set_header(header);
+void NodeEditor::set_shape(const NodeShape& shape) {
+  page_.set_header(node_header(shape));
   std::byte* extension = page_.write(kFragmentedOffset, 4).data();
   store(extension, static_cast<std::uint16_t>(shape.fragmented));
   store(extension + 2, std::uint16_t{0});

@@ -34,6 +34,24 @@ struct CellDraft {
   void write(std::span<std::byte> out) const;
 };
 
+/// What a node's header says of it.
+struct NodeShape {
+  std::size_t level;
+  std::size_t count;
+  std::size_t gap_end;
+  std::size_t fragmented;
+};
+/// With no version.
+[[nodiscard]] inline txn::PageHeader node_header(const NodeShape& shape) {
+  return {
+      .gap_begin = static_cast<std::uint16_t>(kNodeHeaderBytes + kCellOffsetBytes * shape.count),
+      .gap_end = static_cast<std::uint16_t>(shape.gap_end),
+      .type = shape.level == 0 ? kPageTypeLeaf : kPageTypeBranch,
+      .level = static_cast<std::uint8_t>(shape.level),
+      .count = static_cast<std::uint16_t>(shape.count),
+      .version = 0};
+}
+
 class NodeEditor {
  public:
   explicit NodeEditor(txn::MutablePage& page) : page_(page) {}
@@ -59,13 +77,7 @@ class NodeEditor {
   [[nodiscard]] NodeView view() const { return {page_.id(), page_.bytes(), true}; }
 
  private:
-  struct Shape {
-    std::size_t level;
-    std::size_t count;
-    std::size_t gap_end;
-    std::size_t fragmented;
-  };
-  void set_shape(const Shape& shape);
+  void set_shape(const NodeShape& shape);
   std::span<std::byte> make_room(std::size_t index, std::size_t bytes);
 
   txn::MutablePage& page_;

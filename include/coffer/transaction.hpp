@@ -97,8 +97,9 @@ class COFFER_API WriteTransaction {
   [[nodiscard]] CommitTicket commit_async();
   void rollback() noexcept;
 
-  struct State;
+  struct State;  // the library's own view
   explicit WriteTransaction(std::unique_ptr<State> state);
+  [[nodiscard]] State& state() const { return *state_; }
 
  private:
   std::unique_ptr<State> state_;

@@ -46,8 +46,12 @@ class Victim {
       attempt([&] { change(); });
     }
     attempt([&] {
-      Visited visited;
-      static_cast<void>(check_all_trees(store_.reader(), visited));
+      // What is referred to twice is the engine's to find.
+      class Anything final : public CheckVisitor {
+        void page(PageId) override {}
+        void chunk(std::uint64_t, std::uint64_t, const txn::ChunkRef&) override {}
+      } anything;
+      static_cast<void>(check_all_trees(store_.reader(), anything));
     });
     REQUIRE(store_.pages.pins() == 0);
   }
