@@ -25,9 +25,14 @@ ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform
     : file_(file),
       pace_(pace),
       header_(std::move(header)),
-      chunk_(heap.allocate(format::kChunkBytes)),
-      other_(heap.allocate(format::kChunkBytes)),
-      sealed_(format::kChunkLengthBytes + format::kSealedPackedBytesMax) {
+      sealed_(format::kChunkLengthBytes + format::kSealedPackedBytesMax),
+      chunks_([&heap] {
+        std::vector<platform::LockedBuffer> chunks;
+        for (std::size_t i = 0; i < kChunksInMemory; ++i)
+          chunks.push_back(heap.allocate(format::kChunkBytes));
+        return chunks;
+      }()) {
+  chunk_ = chunks_.current().bytes();
   if (header_.label.compressed) packer_.emplace(heap);
   // The stream's header is random and part of what its chunks are bound to, hence made first, without them.
   sealer_ = std::make_unique<crypto::ChunkSealer>(header_.suite, header_.key_bytes(), heap);
@@ -40,7 +45,7 @@ ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform
 std::span<std::byte> ChunkedWriter::room() {
   // A full chunk waits until there is more: the last one must know that it is the last.
   if (used_ == format::kChunkBytes) flush(false);
-  return chunk_.bytes().subspan(used_);
+  return chunk_.subspan(used_);
 }
 
 void ChunkedWriter::write_over(std::span<const std::byte> bytes) {
@@ -54,15 +59,15 @@ void ChunkedWriter::write_over(std::span<const std::byte> bytes) {
 }
 
 void ChunkedWriter::flush(bool last) {
-  thread_.finish();
-  std::swap(chunk_, other_);
-  thread_.start([this, plain = used_, last] { seal(plain, last); });
+  chunks_.hand_over([this, plain = used_, last](platform::LockedBuffer& chunk) {
+    seal(chunk.bytes().first(plain), last);
+  });
+  chunk_ = chunks_.current().bytes();
   pace_.advance(used_ + crypto::kChunkOverheadBytes);
   used_ = 0;
 }
 
-void ChunkedWriter::seal(std::size_t plain, bool last) {
-  std::span<const std::byte> chunk = other_.bytes().first(plain);
+void ChunkedWriter::seal(std::span<const std::byte> chunk, bool last) {
   std::size_t in_front = 0;
   if (packer_) {
     chunk = packer_->pack(chunk);
@@ -82,7 +87,7 @@ void ChunkedWriter::seal(std::size_t plain, bool last) {
 
 std::uint64_t ChunkedWriter::finish() {
   flush(true);
-  thread_.finish();
+  chunks_.finish();
   return position_;
 }
 
@@ -91,10 +96,14 @@ ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform
     : file_(file),
       pace_(pace),
       header_(std::move(header)),
-      chunk_(heap.allocate(format::kChunkBytes)),
       position_(format::kHeaderBytes),
-      other_(heap.allocate(format::kChunkBytes)),
-      sealed_(format::kSealedPackedBytesMax) {
+      sealed_(format::kSealedPackedBytesMax),
+      opened_(format::kHeaderBytes),
+      chunks_([&heap] {
+        std::vector<Chunk> chunks(kChunksInMemory);
+        for (Chunk& chunk : chunks) chunk.bytes = heap.allocate(format::kChunkBytes);
+        return chunks;
+      }()) {
   if (is_snapshot(header_.label.kind)) {
     throw InvalidArgument(fmt::format("{} is a {} backup, not a logical one", file.path().string(),
                                       name_of(header_.label.kind)));
@@ -112,84 +121,82 @@ void ChunkedReader::raise_damaged(const std::string& what) const {
 
 void ChunkedReader::next_chunk() {
   if (ended_) raise_damaged("its records go on behind its end");
-  if (!reading_ahead_) thread_.start([this] { open_next(); });
-  reading_ahead_ = false;
-  thread_.finish();
-  std::swap(chunk_, other_);
-  at_ = 0;
-  filled_ = opened_.plain;
-  ended_ = opened_.last;
-  const std::size_t in_file = opened_.in_file;
-  position_ += in_file;
-  if (!ended_) {
-    reading_ahead_ = true;
-    thread_.start([this] { open_next(); });
+  chunks_.give_back();
+  while (chunks_.free() != nullptr) {
+    chunks_.hand_over([this](Chunk& chunk) { open_next(chunk); });
   }
-  pace_.advance(in_file);
+  const Chunk* const next = chunks_.take();
+  chunk_ = next->bytes.bytes().first(next->plain);
+  ended_ = next->last;
+  position_ += next->in_file;
+  pace_.advance(next->in_file);
 }
 
 ChunkedReader::Sealed ChunkedReader::read_sealed() {
   const auto raise_ended = [this](std::size_t got) {
     raise_damaged(
-        fmt::format("it ends after {} bytes, before its authenticated end", position_ + got));
+        fmt::format("it ends after {} bytes, before its authenticated end", opened_ + got));
   };
   Sealed sealed;
   std::size_t length = format::kSealedChunkBytes;
   std::size_t least = crypto::kChunkOverheadBytes;
   if (unpacker_) {
     std::array<std::byte, format::kChunkLengthBytes> bytes{};
-    const std::size_t got = file_.read_at(position_, bytes);
+    const std::size_t got = file_.read_at(opened_, bytes);
     if (got < bytes.size()) raise_ended(got);
     length = crypto::seal_format::get_little_endian<std::uint32_t>(bytes.data());
     least += 1;
     if (length < least || length > format::kSealedPackedBytesMax) {
-      raise_damaged(fmt::format("the chunk at byte {} has an impossible length", position_));
+      raise_damaged(fmt::format("the chunk at byte {} has an impossible length", opened_));
     }
     sealed.in_front = bytes.size();
   }
   const std::size_t got =
-      file_.read_at(position_ + sealed.in_front, std::span(sealed_).first(length));
+      file_.read_at(opened_ + sealed.in_front, std::span(sealed_).first(length));
   if (got < least) raise_ended(sealed.in_front + got);
   // A length is not authenticated, but for this: it is exactly that of what verifies behind it.
   if (unpacker_ && got < length) {
-    raise_damaged(fmt::format("the chunk at byte {} is cut", position_));
+    raise_damaged(fmt::format("the chunk at byte {} is cut", opened_));
   }
   sealed.bytes = std::span(sealed_).first(got);
   sealed.cut = got < length;
   return sealed;
 }
 
-void ChunkedReader::open_next() {
+void ChunkedReader::open_next(Chunk& chunk) {
   using Outcome = crypto::ChunkOpener::Outcome;
+  // Asked for before the end was known.
+  if (opened_last_) return;
   const Sealed sealed = read_sealed();
   const std::size_t bytes = sealed.bytes.size() - crypto::kChunkOverheadBytes;
-  const auto into = (unpacker_ ? unpacker_->room() : other_.bytes()).first(bytes);
+  const auto into = (unpacker_ ? unpacker_->room() : chunk.bytes.bytes()).first(bytes);
   const Outcome outcome = opener_->open(into, sealed.bytes);
   if (outcome == Outcome::forged) {
-    raise_damaged(fmt::format("the chunk at byte {} does not verify{}", position_,
+    raise_damaged(fmt::format("the chunk at byte {} does not verify{}", opened_,
                               sealed.cut ? ", or was cut" : ""));
   }
   // Without compression only the last one may be short.
   if (outcome == Outcome::chunk && sealed.cut) {
-    raise_damaged(fmt::format("the chunk at byte {} is cut", position_));
+    raise_damaged(fmt::format("the chunk at byte {} is cut", opened_));
   }
   const std::optional<std::size_t> plain =
-      unpacker_ ? unpacker_->unpack(bytes, other_.bytes()) : bytes;
+      unpacker_ ? unpacker_->unpack(bytes, chunk.bytes.bytes()) : bytes;
   if (!plain) {
     raise_damaged(fmt::format("the chunk at byte {} verifies and is not compressed as it should be",
-                              position_));
+                              opened_));
   }
-  opened_ = {.plain = *plain,
-             .in_file = sealed.in_front + sealed.bytes.size(),
-             .last = outcome == Outcome::last};
+  chunk.plain = *plain;
+  chunk.in_file = sealed.in_front + sealed.bytes.size();
+  chunk.last = opened_last_ = outcome == Outcome::last;
+  opened_ += chunk.in_file;
 }
 
 std::span<const std::byte> ChunkedReader::some(std::uint64_t most) {
   Expects(most > 0);
-  while (at_ == filled_) next_chunk();
-  const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(most, filled_ - at_));
-  const auto bytes = std::span<const std::byte>(chunk_.bytes()).subspan(at_, now);
-  at_ += now;
+  while (chunk_.empty()) next_chunk();
+  const auto now = static_cast<std::size_t>(std::min<std::uint64_t>(most, chunk_.size()));
+  const auto bytes = chunk_.first(now);
+  chunk_ = chunk_.subspan(now);
   return bytes;
 }
 
@@ -203,8 +210,8 @@ void ChunkedReader::read(std::span<std::byte> out) {
 
 void ChunkedReader::expect_end() {
   // The end may be a chunk of its own, with nothing in it.
-  if (at_ == filled_ && !ended_) next_chunk();
-  if (at_ != filled_ || !ended_) raise_damaged("something follows its last record");
+  if (chunk_.empty() && !ended_) next_chunk();
+  if (!chunk_.empty() || !ended_) raise_damaged("something follows its last record");
   if (std::byte beyond{}; file_.read_at(position_, {&beyond, 1}) != 0) {
     raise_damaged(fmt::format("something follows its end at byte {}", position_));
   }

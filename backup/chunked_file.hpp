@@ -1,15 +1,15 @@
 // A backup's plaintext as a stream of bytes, written to and read from sealed chunks.
 //
-// A second thread seals and writes a chunk while the next one is being filled, and reads and opens the next one while
+// A second thread seals and writes chunks while the next one is being filled, and reads and opens the next ones while
 // one is being read.
 //
 // Invariants
-//   B1  Plaintext is in locked memory only: the two chunks.  (In suite none what is on the disk is plaintext, and
+//   B1  Plaintext is in locked memory only: the chunks.  (In suite none what is on the disk is plaintext, and
 //       so is the copy that is written or was read.)
 //   B2  Whoever reads to the end has seen the authenticated end, and nothing stands behind it.
 //   B3  Ciphertext is copied from the file before it is opened, once.
 //   B4  Chunks are sealed, written, read and opened in their order, by one thread; what fails there is raised in
-//       the caller's, at the next chunk or at the end.
+//       the caller's, at one of the next chunks or at the end.
 #pragma once
 
 #include <algorithm>
@@ -23,12 +23,14 @@
 #include "backup/pace.hpp"
 #include "crypto/chunk_stream.hpp"
 #include "platform/locked_heap.hpp"
-#include "platform/second_thread.hpp"
+#include "platform/relay.hpp"
 
 namespace coffer::backup {
 
+/// Chunks of a stream that are in memory at a time.
+inline constexpr std::size_t kChunksInMemory = 4;
 /// Locked memory for a stream: its chunks and its keys.
-inline constexpr std::uint64_t kStreamHeapBytes = 2 * format::kChunkBytes + 4096;
+inline constexpr std::uint64_t kStreamHeapBytes = kChunksInMemory * format::kChunkBytes + 4096;
 /// For one that is read, and may be compressed; or written, and is.
 [[nodiscard]] inline std::uint64_t reader_heap_bytes() {
   return kStreamHeapBytes + ChunkUnpacker::heap_bytes();
@@ -43,7 +45,7 @@ class ChunkedWriter {
   ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace);
   void write(std::span<const std::byte> bytes) {
     if (bytes.size() > format::kChunkBytes - used_) return write_over(bytes);
-    std::ranges::copy(bytes, chunk_.bytes().subspan(used_).begin());
+    std::ranges::copy(bytes, chunk_.subspan(used_).begin());
     used_ += bytes.size();
   }
   /// Room in the chunk, to be filled at least in part; tell with `wrote`.
@@ -55,22 +57,22 @@ class ChunkedWriter {
  private:
   /// Of which a part goes into the next chunk.
   void write_over(std::span<const std::byte> bytes);
-  /// Hands the chunk over, once the other one is back from the thread.
   void flush(bool last);
-  void seal(std::size_t plain, bool last);
+  void seal(std::span<const std::byte> chunk, bool last);
 
   platform::File& file_;
   Pace& pace_;
   BackupHeader header_;
   std::unique_ptr<crypto::ChunkSealer> sealer_;
   std::optional<ChunkPacker> packer_;
-  platform::LockedBuffer chunk_;   ///< being filled
-  platform::LockedBuffer other_;   ///< the thread's, while it has work
-  std::vector<std::byte> sealed_;  ///< the thread's
+  std::span<std::byte> chunk_;  ///< being filled: the current one of chunks_
   std::size_t used_ = 0;
-  std::uint64_t position_ = 0;  ///< the thread's
+
+  // The thread's.
+  std::vector<std::byte> sealed_;
+  std::uint64_t position_ = 0;
   std::uint64_t written_back_ = 0;
-  platform::SecondThread thread_;
+  platform::WriteBehind<platform::LockedBuffer> chunks_;
 };
 
 class ChunkedReader {
@@ -79,6 +81,14 @@ class ChunkedReader {
   ChunkedReader(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace);
   /// Fills `out`, which is in locked memory where it holds what users stored.
   void read(std::span<std::byte> out);
+  /// The next bytes, good until the next call, when they are in memory in one piece; else nothing, and nothing was
+  /// read.
+  [[nodiscard]] std::optional<std::span<const std::byte>> in_one_piece(std::size_t bytes) {
+    if (bytes > chunk_.size()) return std::nullopt;
+    const auto read = chunk_.first(bytes);
+    chunk_ = chunk_.subspan(bytes);
+    return read;
+  }
   /// At least one of the next bytes, at most `most`; good until the next call.
   [[nodiscard]] std::span<const std::byte> some(std::uint64_t most);
   /// Raises unless the stream ends here.
@@ -88,9 +98,15 @@ class ChunkedReader {
   [[noreturn]] void raise_damaged(const std::string& what) const;
 
  private:
+  struct Chunk {
+    platform::LockedBuffer bytes;
+    std::size_t plain = 0;
+    std::size_t in_file = 0;
+    bool last = false;
+  };
   void next_chunk();
-  void open_next();
-  /// The sealed chunk at `position_`, with what stands before it in the file.
+  void open_next(Chunk& chunk);
+  /// The sealed chunk at `opened_`, with what stands before it in the file.
   struct Sealed {
     std::span<const std::byte> bytes;
     std::size_t in_front = 0;
@@ -103,23 +119,15 @@ class ChunkedReader {
   BackupHeader header_;
   std::unique_ptr<crypto::ChunkOpener> opener_;
   std::optional<ChunkUnpacker> unpacker_;
-  platform::LockedBuffer chunk_;  ///< being read
-  std::size_t at_ = 0;
-  std::size_t filled_ = 0;
-  std::uint64_t position_ = 0;  ///< in the file, behind it
-  bool ended_ = false;          ///< it is the last one
+  std::span<const std::byte> chunk_;  ///< being read: what is left of it
+  std::uint64_t position_ = 0;        ///< in the file, behind it
+  bool ended_ = false;                ///< it is the last one
 
-  // The thread's, while it has work.
-  struct Opened {
-    std::size_t plain = 0;
-    std::size_t in_file = 0;
-    bool last = false;
-  };
-  platform::LockedBuffer other_;
+  // The thread's.
   std::vector<std::byte> sealed_;
-  Opened opened_{};
-  bool reading_ahead_ = false;  ///< the caller's
-  platform::SecondThread thread_;
+  std::uint64_t opened_ = 0;  ///< position behind the chunks that were opened
+  bool opened_last_ = false;
+  platform::ReadAhead<Chunk> chunks_;
 };
 
 }  // namespace coffer::backup

@@ -1,14 +1,37 @@
 // See into_store.hpp.
 #include "backup/into_store.hpp"
 
+#include <algorithm>
+
 #include "platform/contracts.hpp"
+#include "tree/catalog.hpp"
+#include "tree/store_state.hpp"
+#include "tree/value_stream.hpp"
 
 namespace coffer::backup {
 namespace {
 
-constexpr std::uint64_t kBatchBytes = 64 << 20;
+constexpr std::uint64_t kBatchBytes = 128 << 20;
+constexpr std::uint64_t kTableCacheBytes = 8 << 20;
 /// What an entry that goes counts for: it is changes to pages that a transaction has to keep.
 constexpr std::uint64_t kErasedBytes = 64;
+
+/// A value behind what is being loaded.  Its key outlives it.
+class LoaderPlacer final : public tree::ValuePlacer {
+ public:
+  LoaderPlacer(tree::LeafLoader& loader, Bytes key) : loader_(loader), key_(key) {}
+  [[nodiscard]] std::size_t inline_bytes_max() const override {
+    return loader_.tree().inline_value_bytes_max(key_.size());
+  }
+  void place_inline(std::span<const std::byte> value) override { loader_.append(key_, value); }
+  void place_large(const tree::LargeValueDescriptor& value) override {
+    loader_.append_large(key_, value);
+  }
+
+ private:
+  tree::LeafLoader& loader_;
+  Bytes key_;
+};
 
 }  // namespace
 
@@ -18,6 +41,7 @@ IntoStore::IntoStore(const platform::Path& path, const RestoreOptions& options,
                      platform::LockedHeap& heap)
     : path_(path),
       options_(options),
+      heap_(heap),
       place_key_{heap.allocate(format::kKeyBytesMax)},
       place_value_{heap.allocate(format::kKeyBytesMax)} {}
 
@@ -25,6 +49,7 @@ void IntoStore::begin(const BackupReport& report, bool increment) {
   Expects(increment == store_.has_value());
   if (!increment) create(report.page_size);
   begin_batch();
+  if (!loader_) loader_.emplace(heap_, view().content_bytes());
   before_ = writing_->trees();
   next_before_ = 0;
 }
@@ -35,6 +60,8 @@ void IntoStore::create(std::uint32_t page_bytes) {
   options.anchor.reset();
   // Nobody sees the store before it is whole and closed, which makes all of it durable.
   options.durability = Durability::relaxed;
+  // Entries come in order: what was in the table before is not asked for again.
+  options.table_cache_bytes_max = std::min(options.table_cache_bytes_max, kTableCacheBytes);
   const CreateOptions create{.page_size = options_.page_size.value_or(page_bytes)};
   store_.emplace(options_.new_key != nullptr
                      ? Store::create(path_, *options_.new_key, create, options)
@@ -48,20 +75,32 @@ void IntoStore::begin_batch() {
 
 void IntoStore::done_with(std::uint64_t bytes) {
   batch_bytes_ += bytes;
-  if (batch_bytes_ < kBatchBytes) return;
+  if (batch_bytes_ >= kBatchBytes) next_batch();
+}
+
+void IntoStore::next_batch() {
   const bool merging = cursor_.has_value();
   cursor_.reset();
   tree_.reset();
+  if (loading()) loader_->suspend();
   writing_->commit();
   writing_.reset();
   begin_batch();
-  tree_.emplace(writing_->tree(name_));
+  if (loading()) {
+    loader_->resume(*tree::find_in_catalog(writing_->state().context(), name_), view());
+  } else {
+    tree_.emplace(writing_->tree(name_));
+  }
   if (merging) find_place();
 }
 
-void IntoStore::drop(const std::string& name) {
+txn::WriteView& IntoStore::view() const {
+  return *writing_->state().view;
+}
+
+void IntoStore::end_tree() {
   tree_.reset();
-  writing_->drop_tree(name);
+  if (loading()) loader_->finish();
 }
 
 /// Those of the former trees that come before `name`, or all that are left; none of them is in the increment.
@@ -69,27 +108,28 @@ void IntoStore::drop_before(const std::string* name) {
   for (; next_before_ < before_.size(); ++next_before_) {
     const std::string& other = before_[next_before_].name;
     if (name != nullptr && compare(Bytes(other), Bytes(*name)) >= 0) return;
-    drop(other);
+    writing_->drop_tree(other);
   }
 }
 
 void IntoStore::tree(const std::string& name, const TreeOptions& options) {
+  end_tree();
   drop_before(&name);
-  empty_before_ = true;
+  name_ = name;
   if (next_before_ < before_.size() && before_[next_before_].name == name) {
     const TreeInfo& former = before_[next_before_++];
-    empty_before_ =
-        former.multi_value != options.multi_value || former.integer_keys != options.integer_keys;
-    if (empty_before_) drop(name);
+    if (former.multi_value == options.multi_value && former.integer_keys == options.integer_keys) {
+      tree_.emplace(writing_->tree(name));
+      return;
+    }
+    writing_->drop_tree(name);
   }
-  name_ = name;
-  tree_.reset();
-  tree_.emplace(writing_->create_tree(name, options));
+  loader_->resume(tree::create_in_catalog(writing_->state().context(), name, options), view());
 }
 
 void IntoStore::end() {
+  end_tree();
   drop_before(nullptr);
-  tree_.reset();
   writing_->commit();
   writing_.reset();
 }
@@ -100,7 +140,7 @@ void IntoStore::close() {
 }
 
 void IntoStore::begin_range(const RangeBound& low) {
-  if (empty_before_) return;
+  if (loading()) return;
   place_ = low.kind;
   place_key_.copy(low.key);
   place_value_.copy(low.value);
@@ -108,7 +148,7 @@ void IntoStore::begin_range(const RangeBound& low) {
 }
 
 void IntoStore::end_range(const RangeBound& high) {
-  if (empty_before_) return;
+  if (loading()) return;
   erase_before(high);
   cursor_.reset();
 }
@@ -155,8 +195,8 @@ void IntoStore::erase_before(const RangeBound& bound) {
 }
 
 void IntoStore::entry(Bytes key, Bytes value) {
-  if (empty_before_) {
-    tree_->append(key, value);
+  if (loading()) {
+    loader_->append(key, value);
     return done_with(key.size() + value.size());
   }
   erase_before({.kind = BoundKind::at, .key = key, .value = value});
@@ -173,11 +213,14 @@ void IntoStore::entry(Bytes key, Bytes value) {
 }
 
 void IntoStore::begin_value(Bytes key, std::uint64_t) {
-  if (!empty_before_) {
-    erase_before({.kind = BoundKind::at, .key = key, .value = {}});
-    replaces_ = cursor_->valid() && order_of_cursor(key, {}) == 0;
-    stand_behind(key, {});
+  if (loading()) {
+    value_.emplace(tree::make_value_writer(view(), writing_->state().registry,
+                                           std::make_unique<LoaderPlacer>(*loader_, key)));
+    return;
   }
+  erase_before({.kind = BoundKind::at, .key = key, .value = {}});
+  replaces_ = cursor_->valid() && order_of_cursor(key, {}) == 0;
+  stand_behind(key, {});
   value_.emplace(tree_->write(key));
 }
 
@@ -189,7 +232,7 @@ void IntoStore::value_piece(Bytes bytes) {
 void IntoStore::end_value() {
   value_->finish();
   value_.reset();
-  if (!empty_before_ && replaces_) cursor_->next();
+  if (!loading() && replaces_) cursor_->next();
   done_with(0);
 }
 

@@ -15,15 +15,17 @@
 
 #include "backup/held_bytes.hpp"
 #include "backup/record_reader.hpp"
+#include "tree/leaf_loader.hpp"
 
 namespace coffer::backup {
 
-/// Locked memory for a place in a tree.
-inline constexpr std::uint64_t kPlaceHeapBytes = 2 * format::kKeyBytesMax;
+/// Locked memory for a place in a tree, and for leaves.
+inline constexpr std::uint64_t kIntoStoreHeapBytes =
+    2 * format::kKeyBytesMax + tree::LeafLoader::kHeapBytes;
 
 class IntoStore final : public RecordSink {
  public:
-  /// Everything outlives the sink; `heap` has kPlaceHeapBytes.
+  /// Everything outlives the sink; `heap` has kIntoStoreHeapBytes.
   IntoStore(const platform::Path& path, const RestoreOptions& options, platform::LockedHeap& heap);
 
   void begin(const BackupReport& report, bool increment) override;
@@ -42,7 +44,12 @@ class IntoStore final : public RecordSink {
  private:
   void create(std::uint32_t page_bytes);
   void begin_batch();
+  void next_batch();
   void done_with(std::uint64_t bytes);
+  /// The tree was empty or is new: entries come behind all others.
+  [[nodiscard]] bool loading() const { return loader_->active(); }
+  [[nodiscard]] txn::WriteView& view() const;
+  void end_tree();
   void drop(const std::string& name);
   void drop_before(const std::string* name);
 
@@ -53,9 +60,11 @@ class IntoStore final : public RecordSink {
 
   platform::Path path_;
   const RestoreOptions& options_;
+  platform::LockedHeap& heap_;
   std::optional<Store> store_;
   std::optional<WriteTransaction> writing_;
-  std::optional<Tree> tree_;
+  std::optional<tree::LeafLoader> loader_;
+  std::optional<Tree> tree_;  ///< when it is not being loaded
   std::optional<ValueWriter> value_;
   std::string name_;
   std::uint64_t batch_bytes_ = 0;
@@ -63,7 +72,6 @@ class IntoStore final : public RecordSink {
   // Of an increment.
   std::vector<TreeInfo> before_;  ///< trees that were there
   std::size_t next_before_ = 0;   ///< the first of them that was not come to
-  bool empty_before_ = true;      ///< the tree was; entries come behind all others
   std::optional<Cursor> cursor_;  ///< the first entry behind the place
   /// Up to where the tree is as it shall be.
   format::BoundKind place_ = format::BoundKind::open;

@@ -6,6 +6,7 @@
 
 #include "backup/backup_name.hpp"
 #include "backup/chunked_file.hpp"
+#include "backup/leaf_scan.hpp"
 #include "backup/new_file.hpp"
 #include "backup/record_writer.hpp"
 #include "tree/catalog.hpp"
@@ -28,17 +29,11 @@ ParentMark make_mark(txn::Engine& engine) {
   }
 }
 
-void write_tree(const tree::BTree& tree, RecordWriter& records) {
-  tree::Path path;
-  for (txn::PagePin leaf = tree.descend_first(path); leaf; leaf = tree.next_leaf(path)) {
-    records.leaf(tree, tree::NodeView(leaf));
-  }
-}
-
-void write_trees(txn::ReadView& view, RecordWriter& records) {
+void write_trees(txn::ReadView& view, LeafScan& leaves, RecordWriter& records) {
   tree::for_each_tree({.source = &view}, [&](Bytes name, const tree::CatalogEntry& entry) {
     records.begin_tree(name.text(), entry.options);
-    write_tree(tree::BTree({.source = &view}, entry.root, entry.options), records);
+    const tree::BTree tree({.source = &view}, entry.root, entry.options);
+    leaves.each(tree, [&](const tree::NodeView& leaf) { records.leaf(tree, leaf); });
     records.end_tree();
   });
 }
@@ -67,7 +62,8 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
   const std::unique_ptr<txn::ReadView> view = engine.begin_read(false);
   report.commit = view->snapshot().value;
   report.page_size = engine.statistics().page_size;
-  platform::LockedHeap heap(platform.memory(), writer_heap_bytes(options.compress), policy,
+  platform::LockedHeap heap(platform.memory(),
+                            writer_heap_bytes(options.compress) + kLeafScanHeapBytes, policy,
                             "a backup");
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
   NewFile target(platform, report.file);
@@ -85,7 +81,8 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
                   .mark = mark,
                   .parent_header = {}},
                  false);
-  write_trees(*view, records);
+  LeafScan leaves(*view, heap);
+  write_trees(*view, leaves, records);
   records.end();
   report.trees = records.trees();
   report.entries = records.entries();

@@ -63,8 +63,8 @@ class RecordWalk {
         sink_(sink),
         key_{heap.allocate(format::kKeyBytesMax)},
         value_{heap.allocate(kWholeValueBytesMax)},
-        key_before_{heap.allocate(format::kKeyBytesMax)},
-        value_before_{heap.allocate(kWholeValueBytesMax)},
+        next_key_{heap.allocate(format::kKeyBytesMax)},
+        next_value_{heap.allocate(kWholeValueBytesMax)},
         bound_key_{heap.allocate(format::kKeyBytesMax)},
         bound_value_{heap.allocate(kWholeValueBytesMax)} {}
 
@@ -209,24 +209,35 @@ class RecordWalk {
         (options_.multi_value && value_bytes > key_bytes_max_)) {
       reader_.raise_damaged("an entry in it has an impossible length");
     }
-    std::swap(key_, key_before_);
-    reader_.read(key_.take(key_bytes));
-    const int order = place_ == Place::beginning ? 1 : compare(key_.bytes(), key_before_.bytes());
-    // Only the place of a bound may be that of the entry behind it.
-    const bool may_equal = place_ == Place::at_bound;
-    if (order < 0 || (order == 0 && !options_.multi_value && !may_equal)) raise_out_of_order();
-    if (value_bytes > kWholeValueBytesMax) return large_value(value_bytes);
-    std::swap(value_, value_before_);
-    reader_.read(value_.take(static_cast<std::size_t>(value_bytes)));
-    if (order == 0 && options_.multi_value) {
-      const int values = compare(value_.bytes(), value_before_.bytes());
-      if (values < 0 || (values == 0 && !may_equal)) raise_out_of_order();
+    const bool large = value_bytes > kWholeValueBytesMax;
+    const std::size_t value_here = large ? 0 : static_cast<std::size_t>(value_bytes);
+    Bytes key;
+    Bytes value;
+    if (const auto both = reader_.in_one_piece(key_bytes + value_here)) {
+      key = both->first(key_bytes);
+      value = both->subspan(key_bytes);
+    } else {
+      reader_.read(next_key_.take(key_bytes));
+      reader_.read(next_value_.take(value_here));
+      key = next_key_.bytes();
+      value = next_value_.bytes();
     }
-    sink_.entry(key_.bytes(), value_.bytes());
+    expect_behind(key, value);
+    key_.copy(key);
+    if (large) return large_value(value_bytes);
+    if (options_.multi_value) value_.copy(value);
+    sink_.entry(key, value);
   }
 
-  [[noreturn]] void raise_out_of_order() {
-    reader_.raise_damaged("entries in it are not in order");
+  /// Raises unless the entry follows what stands before it.
+  void expect_behind(Bytes key, Bytes value) {
+    if (place_ == Place::beginning) return;
+    int order = compare(key, key_.bytes());
+    if (order == 0 && options_.multi_value) order = compare(value, value_.bytes());
+    // Only the place of a bound may be that of the entry behind it.
+    if (order < 0 || (order == 0 && place_ != Place::at_bound)) {
+      reader_.raise_damaged("entries in it are not in order");
+    }
   }
 
   void large_value(std::uint64_t size) {
@@ -255,10 +266,10 @@ class RecordWalk {
   BoundKind high_ =
       BoundKind::open;  ///< of the range before; its place in bound_key_ and bound_value_
   std::size_t key_bytes_max_ = 0;
-  HeldBytes key_;
-  HeldBytes value_;
-  HeldBytes key_before_;
-  HeldBytes value_before_;
+  HeldBytes key_;    ///< of the place before the next entry
+  HeldBytes value_;  ///< likewise, in a multi-value tree
+  HeldBytes next_key_;
+  HeldBytes next_value_;
   HeldBytes bound_key_;
   HeldBytes bound_value_;
 };

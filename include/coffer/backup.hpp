@@ -4,8 +4,9 @@
 //
 // What all of these promise: a file or store appears whole under its name, or nothing does (it is written
 // beside its place under a name that ends in `.in-progress`, synced and renamed); nothing that is there is
-// ever overwritten (InvalidArgument); plaintext is in locked memory only, less than 512 KiB of it beyond
-// what the stores lock themselves (an unencrypted backup's chunk is in ordinary memory too, as it is on the disk).
+// ever overwritten (InvalidArgument); plaintext is in locked memory only, less than 1 MiB of it beyond
+// what the stores lock themselves, and 0.7 MiB more to compress (an unencrypted backup's chunk is in ordinary
+// memory too, as it is on the disk).
 #pragma once
 
 #include <array>
