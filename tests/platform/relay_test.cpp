@@ -127,16 +127,20 @@ TEST_CASE("items that are filled ahead of their owner come in order, each once")
     int asked = 0;
     int filled = 0;
     int came = 0;
-    for (;;) {
+    const auto ask = [&] {
       for (; asked < kItems && relay.free() != nullptr; ++asked) {
         relay.hand_over([&](int& item) {
           now_and_then_slow(other_random);
           item = filled++;
         });
       }
+    };
+    for (;;) {
+      ask();
       const int* const item = relay.take();
       if (item == nullptr) break;
       REQUIRE(*item == came);
+      if (random() % 2 == 0) ask();
       now_and_then_slow(random);
       // It does not change while it is the owner's.
       REQUIRE(*item == came++);
