@@ -28,7 +28,7 @@
 namespace coffer::backup {
 
 /// Chunks of a stream that are in memory at a time.
-inline constexpr std::size_t kChunksInMemory = 4;
+inline constexpr std::size_t kChunksInMemory = 3;
 /// Locked memory for a stream: its chunks and its keys.
 inline constexpr std::uint64_t kStreamHeapBytes = kChunksInMemory * format::kChunkBytes + 4096;
 /// For one that is read, and may be compressed; or written, and is.

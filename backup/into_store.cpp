@@ -7,6 +7,7 @@
 #include "tree/catalog.hpp"
 #include "tree/store_state.hpp"
 #include "tree/value_stream.hpp"
+#include "txn/locked_budget.hpp"
 
 namespace coffer::backup {
 namespace {
@@ -41,7 +42,6 @@ IntoStore::IntoStore(const platform::Path& path, const RestoreOptions& options,
                      platform::LockedHeap& heap)
     : path_(path),
       options_(options),
-      heap_(heap),
       place_key_{heap.allocate(format::kKeyBytesMax)},
       place_value_{heap.allocate(format::kKeyBytesMax)} {}
 
@@ -49,7 +49,10 @@ void IntoStore::begin(const BackupReport& report, bool increment) {
   Expects(increment == store_.has_value());
   if (!increment) create(report.page_size);
   begin_batch();
-  if (!loader_) loader_.emplace(heap_, view().content_bytes());
+  if (!loader_) {
+    loader_.emplace(store_->state().engine->platform().memory(),
+                    txn::lock_policy_of(options_.store.memory_locking), view().content_bytes());
+  }
   before_ = writing_->trees();
   next_before_ = 0;
 }

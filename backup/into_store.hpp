@@ -19,13 +19,12 @@
 
 namespace coffer::backup {
 
-/// Locked memory for a place in a tree, and for leaves.
-inline constexpr std::uint64_t kIntoStoreHeapBytes =
-    2 * format::kKeyBytesMax + tree::LeafLoader::kHeapBytes;
+/// Locked memory for a place in a tree.
+inline constexpr std::uint64_t kPlaceHeapBytes = 2 * format::kKeyBytesMax;
 
 class IntoStore final : public RecordSink {
  public:
-  /// Everything outlives the sink; `heap` has kIntoStoreHeapBytes.
+  /// Everything outlives the sink; `heap` has kPlaceHeapBytes.
   IntoStore(const platform::Path& path, const RestoreOptions& options, platform::LockedHeap& heap);
 
   void begin(const BackupReport& report, bool increment) override;
@@ -60,7 +59,6 @@ class IntoStore final : public RecordSink {
 
   platform::Path path_;
   const RestoreOptions& options_;
-  platform::LockedHeap& heap_;
   std::optional<Store> store_;
   std::optional<WriteTransaction> writing_;
   std::optional<tree::LeafLoader> loader_;

@@ -17,7 +17,7 @@ LogicalChain::LogicalChain(platform::Platform& platform, const std::vector<platf
       key_(key),
       policy_(policy),
       watch_(watch),
-      heap_(platform.memory(), reader_heap_bytes() + kRecordHeapBytes + kIntoStoreHeapBytes, policy,
+      heap_(platform.memory(), reader_heap_bytes() + kRecordHeapBytes + kPlaceHeapBytes, policy,
             "a backup") {
   Expects(!files.empty());
   for (const platform::Path& path : files) open(path);

@@ -11,17 +11,27 @@
 
 namespace coffer::tree {
 
-LeafLoader::LeafLoader(platform::LockedHeap& heap, std::size_t content_bytes)
+namespace {
+
+constexpr std::size_t kBatches = 4;
+constexpr std::size_t kBatchBytes = 32 << 10;
+constexpr std::size_t kHeapSlackBytes = 4 << 10;
+
+}  // namespace
+
+LeafLoader::LeafLoader(platform::Memory& memory, platform::LockPolicy policy,
+                       std::size_t content_bytes)
     : content_bytes_(content_bytes),
-      leaves_max_(kBatchBytes / content_bytes),
-      separator_(heap.allocate(2 * node_key_bytes_max(content_bytes))),
-      batches_([&heap] {
+      batch_bytes_(std::max(kBatchBytes / content_bytes, std::size_t{1}) * content_bytes),
+      heap_(memory,
+            kBatches * batch_bytes_ + 2 * node_key_bytes_max(content_bytes) + kHeapSlackBytes,
+            policy, "leaves to be written"),
+      separator_(heap_.allocate(2 * node_key_bytes_max(content_bytes))),
+      batches_([this] {
         std::vector<Batch> batches(kBatches);
-        for (Batch& batch : batches) batch.pages = heap.allocate(kBatchBytes);
+        for (Batch& batch : batches) batch.pages = heap_.allocate(batch_bytes_);
         return batches;
-      }()) {
-  Expects(leaves_max_ >= 1);
-}
+      }()) {}
 
 void LeafLoader::resume(BTree tree, txn::WriteView& view) {
   Expects(!writer_);
@@ -61,7 +71,7 @@ void LeafLoader::add(const CellDraft& draft) {
   if (LeafFiller(leaf()).append(draft, tree_->pairs())) return;
   end_leaf();
   keep_separator(draft);
-  if (batches_.current().ids.size() == leaves_max_) hand_over();
+  if (batches_.current().ids.size() * content_bytes_ == batch_bytes_) hand_over();
   LeafFiller next(leaf());
   next.clear();
   const bool fits = next.append(draft, tree_->pairs());

@@ -22,13 +22,9 @@ namespace coffer::tree {
 
 class LeafLoader {
  public:
-  static constexpr std::uint64_t kBatchBytes = 64 << 10;
-  static constexpr std::size_t kBatches = 4;
-  /// Locked memory that it takes: besides batches a separator.
-  static constexpr std::uint64_t kHeapBytes = kBatches * kBatchBytes + (64 << 10);
-
-  /// For trees in pages of that size, one after the other.  `heap` outlives it.
-  LeafLoader(platform::LockedHeap& heap, std::size_t content_bytes);
+  /// For trees in pages of that size, one after the other.  Locks 128 KiB or four pages, whichever is more, and room for
+  /// two keys (MemoryLockError).
+  LeafLoader(platform::Memory& memory, platform::LockPolicy policy, std::size_t content_bytes);
 
   /// Begins with a tree that is empty, or goes on after suspend with the same tree in another transaction.  The
   /// transaction does not end before suspend, finish, or the loader has.
@@ -62,7 +58,8 @@ class LeafLoader {
   void let_go();
 
   std::size_t content_bytes_;
-  std::size_t leaves_max_;  ///< in a batch
+  std::size_t batch_bytes_;
+  platform::LockedHeap heap_;
   std::optional<BTree> tree_;
   txn::WriteView* view_ = nullptr;
   std::unique_ptr<txn::BatchWriter> writer_;

@@ -32,9 +32,7 @@ class LoadedStore {
     txn::Engine::create(*machine_, "/store", &key_, {.page_size = page_size}, options);
     engine_ = txn::Engine::open(*machine_, "/store", &key_, options);
     begin();
-    heap_ = std::make_unique<platform::LockedHeap>(machine_->memory(), LeafLoader::kHeapBytes,
-                                                   platform::LockPolicy::abort, "a test");
-    loader_.emplace(*heap_, view_->content_bytes());
+    renew_loader();
   }
 
   [[nodiscard]] LeafLoader& loader() { return *loader_; }
@@ -108,10 +106,13 @@ class LoadedStore {
     view_->rollback();
     view_.reset();
     begin();
-    loader_.emplace(*heap_, view_->content_bytes());
+    renew_loader();
   }
 
  private:
+  void renew_loader() {
+    loader_.emplace(machine_->memory(), platform::LockPolicy::abort, view_->content_bytes());
+  }
   void begin() {
     view_ = engine_->begin_write(true);
     registry_ = std::make_shared<StreamRegistry>();
@@ -120,7 +121,6 @@ class LoadedStore {
   std::unique_ptr<platform::SimulatedPlatform> machine_;
   Key key_ = loader_key();
   std::unique_ptr<txn::Engine> engine_;
-  std::unique_ptr<platform::LockedHeap> heap_;
   std::shared_ptr<StreamRegistry> registry_;
   std::unique_ptr<txn::WriteView> view_;
   std::optional<LeafLoader> loader_;  // ends before its transaction
