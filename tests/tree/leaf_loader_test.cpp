@@ -265,10 +265,8 @@ TEST_CASE("a disk that fails while a tree is loaded leaves the store as it was")
     return now.page_file_bytes / now.page_size - now.free_slots;
   };
   const std::uint64_t slots = in_use();
-  // The leaves of 3,000 entries are written with some 90 calls.
-  int failures = 0;
-  for (int nth = 1; nth < 90; nth += static_cast<int>(coffer::test::sampling_step(4))) {
-    CAPTURE(nth);
+  // Fails the nth write of the file of pages; returns how many there were.
+  const auto load_failing = [&store, &random](int nth) {
     int writes = 0;
     store.machine().set_fault([&](const std::string& operation, const platform::Path& path,
                                   std::uint64_t, std::uint64_t) {
@@ -276,18 +274,26 @@ TEST_CASE("a disk that fails while a tree is loaded leaves the store as it was")
         throw IoError("broken", operation, path, 5);
       }
     });
+    bool failed = false;
     try {
       store.load("t");
       for (int i = 0; i < 3'000; ++i) store.loader().append(number(i), random_bytes(random, 400));
       store.loader().finish();
     } catch (const IoError&) {
-      ++failures;
+      failed = true;
     }
     store.machine().set_fault({});
     store.roll_back();
+    REQUIRE(failed == (nth != 0));
+    return writes;
+  };
+  const int writes = load_failing(0);
+  REQUIRE(writes > 20);
+  for (int nth = 1; nth <= writes; nth += static_cast<int>(coffer::test::sampling_step(4))) {
+    CAPTURE(nth);
+    static_cast<void>(load_failing(nth));
     REQUIRE(in_use() == slots);
   }
-  REQUIRE(failures > 3);
   REQUIRE(store.entries_of("before") == before);
   static_cast<void>(store.check());
 }
