@@ -65,7 +65,7 @@ class LinuxFile final : public File {
   }
 
   void write_at(std::uint64_t offset, std::span<const std::byte> bytes) override {
-    require_within_size_limit(offset, bytes.size());
+    require_within_limit(offset, bytes.size());
     std::size_t done = 0;
     while (done < bytes.size()) {
       const auto put = repeat_interrupted([&] {
@@ -100,7 +100,7 @@ class LinuxFile final : public File {
   void allocate(std::uint64_t offset, std::uint64_t length) override;
 
   void truncate(std::uint64_t size) override {
-    require_within_size_limit(0, size);
+    require_within_limit(0, size);
     if (repeat_interrupted([&] { return ::ftruncate(descriptor_.number(), position(size)); }) !=
         0) {
       raise(fmt::format("set the size to {} bytes of", size), path_, errno);
@@ -135,13 +135,15 @@ class LinuxFile final : public File {
 
   void extend_with_zeros(std::uint64_t end);
 
-  /// Asks the system only beyond what was within the limit before: a call for each write would be one too
-  /// many.  A limit that is lowered under a file's size while it is open ends the process by its signal.
-  void require_within_size_limit(std::uint64_t offset, std::uint64_t length) {
+  /// Asks the system only beyond what was within the limit before, and then for the whole file as it is: a call for
+  /// each write would be one too many, also where what is there already is written over from front to back.  A limit
+  /// that is lowered under a file's size while it is open ends the process by its signal.
+  void require_within_limit(std::uint64_t offset, std::uint64_t length) {
     const std::uint64_t known = within_limit_upto_.load(std::memory_order_relaxed);
     if (length <= known && offset <= known - length) return;
-    refuse_beyond_size_limit(path_, offset, length);
-    within_limit_upto_.store(std::max(known, offset + length), std::memory_order_relaxed);
+    const std::uint64_t limit = require_within_size_limit(path_, offset, length);
+    within_limit_upto_.store(std::max(offset + length, std::min(limit, size())),
+                             std::memory_order_relaxed);
   }
 
   Descriptor descriptor_;
@@ -154,7 +156,7 @@ void LinuxFile::write_vector_at(std::uint64_t offset,
                                 std::span<const std::span<const std::byte>> runs) {
   std::uint64_t left = 0;
   for (const auto& run : runs) left += run.size();
-  require_within_size_limit(offset, left);
+  require_within_limit(offset, left);
 
   std::size_t run_index = 0;  // the first run that is not written whole
   std::size_t run_done = 0;   // how much of it is
@@ -191,7 +193,7 @@ void LinuxFile::write_vector_at(std::uint64_t offset,
 // blocks that may hold data, in a race with everybody else who writes there.
 void LinuxFile::allocate(std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return;
-  require_within_size_limit(offset, length);
+  require_within_limit(offset, length);
   // First without changing the size, so that a reservation which fails half way leaves the size
   // alone; the second call then has its blocks and only moves the end of the file, never back.
   int code = fallocate(FALLOC_FL_KEEP_SIZE, offset, length);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <coffer/error.hpp>
 #include <limits>
@@ -33,15 +34,18 @@ void raise(const std::string& operation, const Path& path, int code) {
       operation, path, code);
 }
 
-void refuse_beyond_size_limit(const Path& path, std::uint64_t offset, std::uint64_t length) {
+std::uint64_t require_within_size_limit(const Path& path, std::uint64_t offset,
+                                        std::uint64_t length) {
   constexpr auto kLargest = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
-  bool beyond = length > kLargest || offset > kLargest - length;
-  if (!beyond) {
-    rlimit limit{};
-    beyond = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-             offset + length > limit.rlim_cur;
+  std::uint64_t largest = kLargest;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    largest = std::min<std::uint64_t>(largest, limit.rlim_cur);
   }
-  if (beyond) raise(fmt::format("extend to {} + {} bytes", offset, length), path, EFBIG);
+  if (length > largest || offset > largest - length) {
+    raise(fmt::format("extend to {} + {} bytes", offset, length), path, EFBIG);
+  }
+  return largest;
 }
 
 }  // namespace coffer::platform::linux_os
