@@ -96,8 +96,8 @@ void Core::build(crypto::OpenedKeyHeader&& opened, pager::Superblock found,
   metadata = std::make_unique<pager::Metadata>(*page_file, *ledger, *keys, platform.entropy(),
                                                options.table_cache_bytes_max);
   metadata->load(superblock);
-  overlay = std::make_unique<Overlay>(*ledger);
   sealer = std::make_unique<PageSealer>(*keys, *page_file, content_bytes);
+  overlay = std::make_unique<Overlay>(*ledger);
 
   latest_commit = superblock.commit.value;
   durable_commit = superblock.commit.value;

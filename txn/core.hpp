@@ -168,8 +168,8 @@ struct Core {
   std::unique_ptr<platform::LockedHeap> heap;
   std::unique_ptr<pager::FramePool> frames;
   std::unique_ptr<pager::ChunkPool> chunks;
-  std::unique_ptr<Overlay> overlay;
   std::unique_ptr<PageSealer> sealer;
+  std::unique_ptr<Overlay> overlay;
   Snapshots snapshots;
   pager::ChunkBuffer staging;
   std::unique_ptr<journal::JournalWriter>

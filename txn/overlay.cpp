@@ -9,9 +9,10 @@ using pager::SlotRun;
 
 Overlay::~Overlay() {
   // Chains are unlinked one by one: a long chain must not recurse.
-  for (auto& [page, node] : chains_) {
+  chains_.erase_if([](PageId, std::unique_ptr<Node>& node) {
     while (node) node = std::move(node->older);
-  }
+    return true;
+  });
 }
 
 void Overlay::account(const Node& node, bool add) noexcept {
@@ -28,9 +29,9 @@ void Overlay::account(const Node& node, bool add) noexcept {
 
 std::optional<Resolved> Overlay::resolve(PageId page, CommitNumber snapshot) const {
   const std::shared_lock lock(mutex_);
-  const auto found = chains_.find(page);
-  if (found == chains_.end()) return std::nullopt;
-  for (const Node* node = found->second.get(); node != nullptr; node = node->older.get()) {
+  const auto* const found = chains_.find(page);
+  if (found == nullptr) return std::nullopt;
+  for (const Node* node = found->get(); node != nullptr; node = node->older.get()) {
     if (node->born <= snapshot) return Resolved{node->present, node->version};
   }
   return std::nullopt;
@@ -38,7 +39,7 @@ std::optional<Resolved> Overlay::resolve(PageId page, CommitNumber snapshot) con
 
 bool Overlay::knows(PageId page) const {
   const std::shared_lock lock(mutex_);
-  return chains_.contains(page);
+  return chains_.find(page) != nullptr;
 }
 
 void Overlay::hold_slot(const Node* node) {
@@ -55,20 +56,9 @@ void Overlay::release_slot(const Node* node) noexcept {
 
 void Overlay::prepare(Prepared& prepared) {
   Expects(prepared.bases.size() == prepared.versions.size() && prepared.held == 0);
-  Chains entries;
-  prepared.entries.reserve(prepared.versions.size());
-  for (const auto& [page, node] : prepared.versions) {
-    entries.emplace(page, nullptr);
-    prepared.entries.push_back(entries.extract(page));
-  }
   {
     const std::unique_lock lock(mutex_);
-    // Twice what is needed, and only when it is: reserve makes exactly the room it is asked for, and moves
-    // every entry for it.
-    const std::size_t wanted = chains_.size() + prepared.versions.size();
-    const auto room = static_cast<double>(chains_.bucket_count()) *
-                      static_cast<double>(chains_.max_load_factor());
-    if (static_cast<double>(wanted) > room) chains_.reserve(2 * wanted);
+    chains_.reserve(prepared.versions.size());
   }
   for (; prepared.held < prepared.versions.size(); ++prepared.held) {
     const Node* node = prepared.versions[prepared.held].second.get();
@@ -89,7 +79,6 @@ void Overlay::cancel(Prepared& prepared) noexcept {
   }
   prepared.versions.clear();
   prepared.bases.clear();
-  prepared.entries.clear();
   prepared.held = 0;
 }
 
@@ -121,7 +110,7 @@ void Overlay::publish(Prepared&& prepared, const Horizon& horizon) noexcept {
   for (std::size_t i = 0; i < prepared.versions.size(); ++i) {
     auto& [page, node] = prepared.versions[i];
     account(*node, true);
-    std::unique_ptr<Node>& chain = chains_.insert(std::move(prepared.entries[i])).position->second;
+    std::unique_ptr<Node>& chain = chains_.at(page);
     if (!chain || chain->born <= checkpoint_)
       changed_pages_.fetch_add(1, std::memory_order_relaxed);
     node->older = chain ? std::move(chain) : std::move(prepared.bases[i]);
@@ -133,34 +122,34 @@ void Overlay::publish(Prepared&& prepared, const Horizon& horizon) noexcept {
 std::vector<Overlay::Pending> Overlay::changed(CommitNumber since, CommitNumber upto) const {
   const std::shared_lock lock(mutex_);
   std::vector<Pending> result;
-  for (const auto& [page, chain] : chains_) {
+  chains_.for_each([&](PageId page, const std::unique_ptr<Node>& chain) {
     const Node* node = chain.get();
     while (node != nullptr && node->born > upto) node = node->older.get();
     if (node != nullptr && node->born > since) {
       result.push_back({page, node->born, node->present, node->version});
     }
-  }
+  });
   return result;
 }
 
 std::vector<Overlay::Pending> Overlay::superseded_in_memory() const {
   const std::shared_lock lock(mutex_);
   std::vector<Pending> result;
-  for (const auto& [page, chain] : chains_) {
+  chains_.for_each([&](PageId page, const std::unique_ptr<Node>& chain) {
     for (const Node* node = chain->older.get(); node != nullptr; node = node->older.get()) {
       if (node->version.buffer) {
         result.push_back({page, node->born, node->present, node->version});
       }
     }
-  }
+  });
   return result;
 }
 
 bool Overlay::settle(PageId page, CommitNumber born, SlotId slot) {
   const std::unique_lock lock(mutex_);
-  const auto found = chains_.find(page);
-  if (found == chains_.end()) return false;
-  for (Node* node = found->second.get(); node != nullptr; node = node->older.get()) {
+  auto* const found = chains_.find(page);
+  if (found == nullptr) return false;
+  for (Node* node = found->get(); node != nullptr; node = node->older.get()) {
     if (node->born != born) continue;
     if (!node->version.buffer) return false;
     ledger_->hold({slot, 1}, Hold::version);
@@ -176,24 +165,23 @@ bool Overlay::settle(PageId page, CommitNumber born, SlotId slot) {
 void Overlay::trim(CommitNumber checkpoint_commit, const Horizon& horizon) noexcept {
   const std::unique_lock lock(mutex_);
   checkpoint_ = checkpoint_commit;
+  chains_.erase_if([&](PageId, std::unique_ptr<Node>& chain) {
+    trim_chain(*chain, horizon);
+    if (chain->older || chain->born > checkpoint_commit) return false;
+    drop(std::move(chain));
+    return true;
+  });
   std::uint64_t changed = 0;
-  for (auto it = chains_.begin(); it != chains_.end();) {
-    trim_chain(*it->second, horizon);
-    if (it->second->born > checkpoint_commit) ++changed;
-    if (!it->second->older && it->second->born <= checkpoint_commit) {
-      drop(std::move(it->second));
-      it = chains_.erase(it);
-    } else {
-      ++it;
-    }
-  }
+  chains_.for_each([&](PageId, const std::unique_ptr<Node>& chain) {
+    if (chain->born > checkpoint_commit) ++changed;
+  });
   changed_pages_.store(changed, std::memory_order_relaxed);
 }
 
 void Overlay::for_each(CommitNumber snapshot,
                        const std::function<void(PageId, std::optional<Resolved>)>& visit) const {
   const std::shared_lock lock(mutex_);
-  for (const auto& [page, chain] : chains_) {
+  chains_.for_each([&](PageId page, const std::unique_ptr<Node>& chain) {
     std::optional<Resolved> seen;
     for (const Node* node = chain.get(); node != nullptr; node = node->older.get()) {
       if (node->born <= snapshot) {
@@ -202,7 +190,7 @@ void Overlay::for_each(CommitNumber snapshot,
       }
     }
     visit(page, std::move(seen));
-  }
+  });
 }
 
 }  // namespace coffer::txn

@@ -9,7 +9,7 @@
 //   V2  A version is dropped only when rule V (snapshots.hpp) says that nobody needs it; the newest of a
 //       chain only when the page table in force has it.
 //   V3  A version with a slot holds it in the ledger (Hold::version) until it is dropped.
-//   V4  Publishing cannot fail: everything that allocates has happened in Prepared.
+//   V4  Publishing cannot fail: everything that allocates has happened before, in Prepared and in `prepare`.
 // Thread-safe; readers share.
 #pragma once
 
@@ -19,12 +19,12 @@
 #include <memory>
 #include <optional>
 #include <shared_mutex>
-#include <unordered_map>
 #include <vector>
 
 #include "pager/pager.hpp"
 #include "platform/shared_mutex.hpp"
 #include "platform/strong.hpp"
+#include "txn/chain_table.hpp"
 #include "txn/sealed_page.hpp"
 #include "txn/snapshots.hpp"
 
@@ -44,14 +44,13 @@ class Overlay {
     PageVersion version;
     std::unique_ptr<Node> older;
   };
-  using Chains = std::unordered_map<PageId, std::unique_ptr<Node>>;
+  using Chains = ChainTable<std::unique_ptr<Node>>;
 
   /// A commit's versions, made before the commit becomes visible.
   struct Prepared {
     std::vector<std::pair<PageId, std::unique_ptr<Node>>> versions;
     /// For pages without a chain: what the page table has now (V1).
     std::vector<std::unique_ptr<Node>> bases;  ///< parallel to `versions`; null where none
-    std::vector<Chains::node_type> entries;    ///< made by prepare: the map's own allocations (V4)
     std::size_t held = 0;                      ///< of how many versions the holds have been taken
   };
 

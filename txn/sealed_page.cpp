@@ -28,10 +28,6 @@ bool sane(const PageHeader& header, std::size_t content_bytes) {
 
 }  // namespace
 
-std::shared_ptr<SealedPage> SealedPage::make(std::size_t sealed_bytes) {
-  return std::make_shared<SealedPage>(sealed_bytes);
-}
-
 std::size_t used_bytes(const PageHeader& header, std::size_t content_bytes) {
   Expects(sane(header, content_bytes));
   return content_bytes - (header.gap_end - header.gap_begin);
@@ -47,24 +43,42 @@ std::size_t copy_used(std::span<const std::byte> frame, std::span<std::byte> out
   return used;
 }
 
-bool spread_used(std::span<std::byte> frame, std::size_t used) {
-  if (used < kPageHeaderBytes || used > frame.size()) return false;
+namespace {
+
+/// `fits` says whether a page with so many used bytes can be what stands at the front of `frame`.
+template <class Fits>
+bool spread_if(std::span<std::byte> frame, Fits fits) {
   const PageHeader header = header_of(frame);
-  if (!sane(header, frame.size()) || used_bytes(header, frame.size()) != used) return false;
+  if (!sane(header, frame.size()) || !fits(used_bytes(header, frame.size()))) return false;
   std::memmove(frame.data() + header.gap_end, frame.data() + header.gap_begin,
                frame.size() - header.gap_end);
   return true;
 }
 
+}  // namespace
+
+bool spread_used(std::span<std::byte> frame, std::size_t used) {
+  if (used < kPageHeaderBytes || used > frame.size()) return false;
+  return spread_if(frame, [used](std::size_t found) { return found == used; });
+}
+
+bool spread_sealed(std::span<std::byte> frame, std::size_t sealed) {
+  if (sealed < kPageHeaderBytes || sealed > frame.size()) return false;
+  return spread_if(frame,
+                   [&](std::size_t found) { return sealed_length(found, frame.size()) == sealed; });
+}
+
 /// Sealed plaintext is one piece: the two parts are brought together inside the frame, since ciphertext's place is
-/// ordinary memory.
+/// ordinary memory.  Gives its length.
 std::size_t PageSealer::join_parts(std::span<std::byte> frame, CommitNumber version) {
   std::memcpy(frame.data() + offsetof(PageHeader, version), &version.value, sizeof version.value);
   const PageHeader header = header_of(frame);
   const std::size_t used = used_bytes(header, frame.size());
   std::memmove(frame.data() + header.gap_begin, frame.data() + header.gap_end,
                frame.size() - header.gap_end);
-  return used;
+  const std::size_t sealed = sealed_length(used, frame.size());
+  std::memset(frame.data() + used, 0, sealed - used);
+  return sealed;
 }
 
 pager::SlotRef PageSealer::seal_joined(PageId page, std::span<const std::byte> plain,
@@ -83,12 +97,13 @@ pager::SlotRef PageSealer::seal_joined(PageId page, std::span<const std::byte> p
 PageVersion PageSealer::seal(PageId page, std::span<std::byte> frame, CommitNumber version,
                              crypto::NonceRun& nonces) const {
   // What can fail comes before the frame is changed.
-  auto sealed = SealedPage::make(used_bytes(header_of(frame), frame.size()));
+  const std::size_t used = used_bytes(header_of(frame), frame.size());
+  const SealedPagePointer sealed = pool_->make(sealed_length(used, frame.size()));
   sealed->nonce = nonces.next();
-  const std::size_t used = join_parts(frame, version);
+  const std::size_t length = join_parts(frame, version);
   PageVersion result;
-  result.ref = seal_joined(page, frame.first(used), sealed->nonce, sealed->ciphertext());
-  result.buffer = std::move(sealed);
+  result.ref = seal_joined(page, frame.first(length), sealed->nonce, sealed->ciphertext());
+  result.buffer = sealed;
   const bool spread = spread_used(frame, used);
   Ensures(spread);
   return result;
@@ -96,10 +111,10 @@ PageVersion PageSealer::seal(PageId page, std::span<std::byte> frame, CommitNumb
 
 pager::SlotRef PageSealer::seal_into(PageId page, std::span<std::byte> frame, CommitNumber version,
                                      crypto::NonceRun& nonces, std::span<std::byte> slot) const {
-  const std::size_t used = join_parts(frame, version);
+  const std::size_t length = join_parts(frame, version);
   const crypto::Nonce nonce = nonces.next();
   std::copy(nonce.begin(), nonce.end(), slot.begin());
-  return seal_joined(page, frame.first(used), nonce, slot.subspan(nonce.size(), used));
+  return seal_joined(page, frame.first(length), nonce, slot.subspan(nonce.size(), length));
 }
 
 const crypto::Sealer& PageSealer::sealer_for(PageId page, const pager::SlotRef& ref) const {
@@ -121,7 +136,7 @@ void PageSealer::verify(PageId page, const pager::SlotRef& ref, std::span<std::b
     file_->raise_unverified(fmt::format("page {} in slot {} of {} does not verify", page.value,
                                         ref.slot.value, file_->path().string()));
   }
-  if (!spread_used(frame, ref.sealed_bytes)) {
+  if (!spread_sealed(frame, ref.sealed_bytes)) {
     throw Corrupted(
         fmt::format("page {} in slot {} of {} verifies but has an impossible header; "
                     "restore from a backup and report this",

@@ -1,7 +1,7 @@
 // Between a page in a frame and its ciphertext: leaving out the gap, sealing, and back.
 //
-// Sealed plaintext of a page = bytes [0, gap_begin) followed by [gap_end, content_bytes).  Opening puts the
-// two back where they belong; the page's own verified header says where.
+// Sealed plaintext of a page = bytes [0, gap_begin) followed by [gap_end, content_bytes), and then zeros up to a multiple
+// of crypto::kSealStepBytes, where the page has room for that.  Opening puts the two back where they belong; the page's own verified header says where.
 #pragma once
 
 #include <cstdint>
@@ -13,40 +13,33 @@
 #include "pager/page.hpp"
 #include "pager/pager.hpp"
 #include "platform/strong.hpp"
+#include "txn/sealed_page_pool.hpp"
 
 namespace coffer::txn {
-
-/// A sealed page that has no slot yet: ciphertext in ordinary memory.  Immutable once made.
-class SealedPage {
- public:
-  [[nodiscard]] static std::shared_ptr<SealedPage> make(std::size_t sealed_bytes);
-  [[nodiscard]] std::span<std::byte> ciphertext() { return {bytes_.get(), size_}; }
-  [[nodiscard]] std::span<const std::byte> ciphertext() const { return {bytes_.get(), size_}; }
-  crypto::Nonce nonce{};
-
-  explicit SealedPage(std::size_t sealed_bytes)
-      : bytes_(new std::byte[sealed_bytes]), size_(static_cast<std::uint32_t>(sealed_bytes)) {}
-
- private:
-  std::unique_ptr<std::byte[]> bytes_;
-  std::uint32_t size_;
-};
 
 /// One version of a page, wherever its ciphertext is: in a slot, in memory, or (for a moment) both.
 struct PageVersion {
   pager::SlotRef ref;  ///< slot is meaningful only if has_slot
   bool has_slot = false;
-  std::shared_ptr<const SealedPage> buffer;  ///< empty once it stands in its slot
+  SharedSealedPage buffer;  ///< empty once it stands in its slot
 };
+
+/// Bytes of a page that are sealed when so many are used.
+[[nodiscard]] constexpr std::size_t sealed_length(std::size_t used, std::size_t content_bytes) {
+  return crypto::padded_to_step(used, content_bytes);
+}
 
 /// Bytes of a page that are stored: all but its gap.  Contract: the header is sane (our own page).
 [[nodiscard]] std::size_t used_bytes(const pager::PageHeader& header, std::size_t content_bytes);
 
-/// Seals and opens pages of one store.  Thread-safe (const).
+/// Seals and opens pages of one store.  Thread-safe (const).  Outlives what it has sealed.
 class PageSealer {
  public:
   PageSealer(const crypto::KeyRing& keys, const pager::PageFile& file, std::size_t content_bytes)
-      : keys_(&keys), file_(&file), content_bytes_(content_bytes) {}
+      : keys_(&keys),
+        file_(&file),
+        content_bytes_(content_bytes),
+        pool_(std::make_unique<SealedPagePool>()) {}
 
   /// Seals the page in `frame` under the current epoch, as changed by `version` (written into its header).
   [[nodiscard]] PageVersion seal(PageId page, std::span<std::byte> frame, CommitNumber version,
@@ -75,6 +68,7 @@ class PageSealer {
   const crypto::KeyRing* keys_;
   const pager::PageFile* file_;
   std::size_t content_bytes_;
+  std::unique_ptr<SealedPagePool> pool_;
 };
 
 /// Copies the page's stored bytes, without the gap, to `out`; returns how many.
@@ -82,5 +76,7 @@ std::size_t copy_used(std::span<const std::byte> frame, std::span<std::byte> out
 /// The inverse, in place: `used` bytes stand at the front of `frame`.  False when the header among them
 /// does not fit that length.
 [[nodiscard]] bool spread_used(std::span<std::byte> frame, std::size_t used);
+/// The same of what was sealed, `sealed` bytes with the zeros behind them.
+[[nodiscard]] bool spread_sealed(std::span<std::byte> frame, std::size_t sealed);
 
 }  // namespace coffer::txn
