@@ -88,4 +88,11 @@ static_assert(kBodyBytesMax + kHeaderBytes <= kFragmentBytesMax);
   return (position + (kGridBytes - 1)) / kGridBytes * kGridBytes;
 }
 
+/// A body of `record_bytes` is padded to whole steps of the cipher's, unless that took another block of the grid.
+[[nodiscard]] constexpr std::size_t padded_body_bytes(std::size_t record_bytes) {
+  const std::size_t fragment = round_up_to_grid(kFragmentOverheadBytes + record_bytes);
+  return crypto::padded_to_step(record_bytes, fragment - kFragmentOverheadBytes);
+}
+static_assert(padded_body_bytes(kBodyBytesMax) == kBodyBytesMax);
+
 }  // namespace coffer::journal::format

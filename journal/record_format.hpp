@@ -1,7 +1,8 @@
 // The bytes of a record.  A fragment's body is records one behind the other, whole ones: none goes
-// on in the next fragment.  All integers are little-endian.
+// on in the next fragment.  Zeros may follow behind the last one, up to the body's end.  All integers are little-endian.
 //
 //   kind  record                 fields behind the kind's byte, in bytes
+//      0  padding                zeros up to the body's end
 //      1  image of a new page    page 8, length 4, then `length` bytes
 //      2  image of a page        page 8, length 4, then `length` bytes
 //      3  delta                  page 8, base 8, mask 8, length 4, then `length` bytes
@@ -21,6 +22,7 @@
 namespace coffer::journal::format {
 
 enum class RecordKind : std::uint8_t {
+  padding = 0,
   new_page_image = 1,
   page_image = 2,
   page_delta = 3,

@@ -69,6 +69,11 @@ class FieldReader {
     const auto length = integer<std::uint32_t>();
     return length <= format::kPayloadBytesMax ? bytes(length) : bytes(rest_.size() + 1);
   }
+  /// Goes to the end, over zeros only; false when there is something else.
+  [[nodiscard]] bool skip_zeros() {
+    const auto rest = bytes(rest_.size());
+    return std::ranges::all_of(rest, [](std::byte b) { return b == std::byte{0}; });
+  }
   [[nodiscard]] bool at_end() const { return rest_.empty(); }
   [[nodiscard]] bool ran_short() const { return short_; }
 
@@ -148,6 +153,8 @@ bool read_commit_state(FieldReader& in, RecordVisitor& visitor) {
 
 bool read_record(RecordKind kind, FieldReader& in, RecordVisitor& visitor) {
   switch (kind) {
+    case RecordKind::padding:
+      return in.skip_zeros();
     case RecordKind::new_page_image:
       return read_image(in, true, visitor);
     case RecordKind::page_image:
@@ -252,13 +259,15 @@ void encode(std::span<std::byte> out, const CommitState& record) {
 
 bool decode_records(std::span<const std::byte> body, bool last, RecordVisitor& visitor) {
   FieldReader in(body);
+  if (body.empty() || static_cast<RecordKind>(body.front()) == RecordKind::padding) return false;
   bool ended = false;
   while (!in.at_end()) {
     const auto kind = static_cast<RecordKind>(in.integer<std::uint8_t>());
-    // The commit state ends a transaction: nothing follows it, and only a last fragment has it.
-    if (ended || (kind == RecordKind::commit_state && !last)) return false;
+    // The commit state ends a transaction: no record follows it, and only a last fragment has it.
+    if (ended && kind != RecordKind::padding) return false;
+    if (kind == RecordKind::commit_state && !last) return false;
     if (!read_record(kind, in, visitor)) return false;
-    ended = kind == RecordKind::commit_state;
+    ended = ended || kind == RecordKind::commit_state;
   }
   return ended == last;
 }

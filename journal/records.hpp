@@ -3,8 +3,8 @@
 // Invariants
 //   R1  `encode` writes exactly `encoded_bytes` bytes into memory that the caller provides: plaintext
 //       goes from locked memory to locked memory, and nothing is allocated.
-//   R2  `decode_records` accepts what `encode` writes and nothing else: unknown kinds, lengths beyond
-//       the body, trailing bytes and a commit state in the wrong place are refused.
+//   R2  `decode_records` accepts what `encode` writes, with zeros behind it, and nothing else: unknown kinds,
+//       lengths beyond the body, other trailing bytes and a commit state in the wrong place are refused.
 #pragma once
 
 #include <cstddef>

@@ -135,7 +135,9 @@ void JournalWriter::State::stage(const Record& record) {
 }
 
 void JournalWriter::State::seal_staged(bool with_commit_mark) {
-  const std::size_t bytes = format::kFragmentOverheadBytes + staged_bytes;
+  const std::size_t body_bytes = format::padded_body_bytes(staged_bytes);
+  crypto::wipe(staging.subspan(staged_bytes, body_bytes - staged_bytes));
+  const std::size_t bytes = format::kFragmentOverheadBytes + body_bytes;
   Ensures(batch.size() - batch_bytes >= bytes);
   FragmentHeader header{.position = batch_at.next(batch_bytes),
                         .commit = commit,
@@ -147,7 +149,7 @@ void JournalWriter::State::seal_staged(bool with_commit_mark) {
                         .count = with_commit_mark ? fragment_index + 1 : 0,
                         .flags = with_commit_mark ? format::kCommitMark : 0,
                         .body_tag = {}};
-  chain_tag = seal_fragment(sealer, *nonces, epoch, header, staging.first(staged_bytes),
+  chain_tag = seal_fragment(sealer, *nonces, epoch, header, staging.first(body_bytes),
                             staging.subspan<format::kBodyBytesMax, format::kHeaderBytes>(),
                             std::span(batch).subspan(batch_bytes, bytes));
   crypto::wipe(staging.first(staged_bytes));

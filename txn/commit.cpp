@@ -65,7 +65,7 @@ WriteView::Plan WriteView::make_plan() {
         PageHeader header;
         std::memcpy(&header, core_.frames->bytes(page.frame).data(), sizeof header);
         entry.mask = without_gap(page.dirty.mask, header, core_.content_bytes);
-        const std::size_t used = page.sealed.ref.sealed_bytes;
+        const std::size_t used = used_bytes(header, core_.content_bytes);
         const std::size_t delta = delta_bytes(entry.mask, core_.content_bytes);
         const bool as_delta = !page.is_new && delta < used - used / 4;
         const std::size_t payload = as_delta ? delta : used;

@@ -149,9 +149,33 @@ TEST_CASE("A body is decoded as what was encoded and every cut of it is refused"
   auto followed = body;
   followed.push_back(std::byte{6});
   CHECK_FALSE(decode_records(followed, true, other));
+  // Zeros may follow, and nothing behind them.
+  auto padded = body;
+  padded.resize(body.size() + 300);
+  Collector same;
+  same.begin(CommitNumber{1});
+  REQUIRE(decode_records(padded, true, same));
+  same.commit(CommitNumber{1}, Lsn{0});
+  CHECK(same.history[0].records == whole.history[0].records);
+  for (std::size_t at = body.size(); at < padded.size(); at += 23) {
+    auto spoilt = padded;
+    spoilt[at] = std::byte{9};
+    CHECK_FALSE(decode_records(spoilt, true, other));
+  }
   // Without its commit state, the body is one of a transaction's earlier fragments.
   CHECK(
       decode_records(std::span(body).first(body.size() - format::kCommitStateBytes), false, other));
+}
+
+TEST_CASE("A body is padded to whole steps of the cipher, but not into another block of the grid") {
+  CHECK(format::padded_body_bytes(1) == 256);
+  CHECK(format::padded_body_bytes(256) == 256);
+  CHECK(format::padded_body_bytes(257) == 512);
+  // 4,096 - 176 = 3,920 bytes of a body fit the first block.
+  CHECK(format::padded_body_bytes(3840) == 3840);
+  CHECK(format::padded_body_bytes(3841) == 3920);
+  CHECK(format::padded_body_bytes(3920) == 3920);
+  CHECK(format::padded_body_bytes(3921) == 4096);
 }
 
 TEST_CASE("Unknown kinds of records and lengths beyond the body are refused") {

@@ -57,6 +57,9 @@ def body():
 
 def fragment(seal):
     plain = body()
+    # Padded with zeros to a multiple of 256; 176 bytes before it, and 4,096 in a block of the grid.
+    assert 176 + len(plain) <= 4096
+    plain += bytes(min(-len(plain) % 256, 4096 - 176 - len(plain)))
     body_nonce = NONCE_PREFIX + struct.pack("<I", 0)
     header_nonce = NONCE_PREFIX + struct.pack("<I", 1)
     sealed, body_tag = seal(plain, associated(6, POSITION, COMMIT), body_nonce)

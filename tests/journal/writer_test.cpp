@@ -79,7 +79,7 @@ TEST_CASE("A small commit is one write of one block, and its sync one sync") {
   auto steps = steps_since(bench, before);
   REQUIRE(steps.size() == 1);
   CHECK(steps[0].kind == Kind::write);
-  // 176 + 13 + 100 + 17 bytes, and zeros up to the grid.
+  // 176 + 13 + 100 + 17 bytes, padding, and zeros up to the grid.
   CHECK(steps[0].length == 4096);
   bench.sync();
   steps = steps_since(bench, before);
