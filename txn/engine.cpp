@@ -351,6 +351,16 @@ void Engine::close() {
   core_->check_alive();
   if (closed_) return;
   shut_down();
+  // Whoever waited for its commits has heard of the failure; these it was to be told of here.
+  const std::uint64_t latest = core_->latest_commit.load();
+  const std::uint64_t durable = core_->durable_commit.load();
+  if (!core_->poisoned.load() || latest == durable) return;
+  const std::scoped_lock guard(core_->poison_mutex);
+  throw Poisoned(fmt::format(
+      "the store is closed, but commits {} to {} may be lost: a failure ({}) kept them from being "
+      "made durable; open it again, which recovers everything acknowledged, and see which are "
+      "there",
+      durable + 1, latest, core_->poison_cause));
 }
 
 void Engine::shut_down() {
