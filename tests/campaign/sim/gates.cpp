@@ -1,9 +1,11 @@
-#include "tests/campaign/gate.hpp"
+#include "tests/campaign/sim/gates.hpp"
 
 namespace coffer::campaign {
 
 std::vector<Gate> simulated_gates() {
-  return {};
+  return {
+      {"crash-images", "disks after a power cut", 1'000'000, sim::crash_images, 12},
+  };
 }
 
 }  // namespace coffer::campaign
