@@ -5,6 +5,10 @@ namespace coffer::campaign {
 std::vector<Gate> simulated_gates() {
   return {
       {"crash-images", "disks after a power cut", 1'000'000, sim::crash_images, 12},
+      {"nested-crashes", "crashes inside recovery", 100'000, sim::nested_crashes, 3},
+      {"faults", "faults by index", 250'000, sim::faults_by_index, 8},
+      {"seeds", "seeds run twice", 10'000, sim::seeds_twice, 8},
+      {"model-operations", "operations compared", 50'000'000, sim::model_operations, 4},
   };
 }
 

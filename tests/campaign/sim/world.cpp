@@ -99,6 +99,8 @@ void World::open_and_run() {
   Options options = small_options();
   options.background_checkpoints = plan_.background_checkpoints;
   options.checkpoint_journal_bytes = plan_.checkpoint_journal_bytes;
+  // Tasks read large values at the same time, each with a buffer of its own: there are twelve.
+  options.locked_bytes_max = 6 * 1024 * 1024;
   if (attempt([&] { store_ = open_store(machine_, options); })) {
     run_all();
     attempt([&] { close(); });
@@ -218,7 +220,7 @@ void World::read(const Action& action, bool latest) {
 }
 
 void World::back_up(const Action& action) {
-  const std::string path = fmt::format("/snapshot-{}", backups_++);
+  const std::string path = fmt::format("/snapshot-{:x}", action.seed);
   BackupOptions options;
   options.verify = action.seed % 2 == 0;
   const BackupReport report = backup_snapshot_directory(*store_, path, options);

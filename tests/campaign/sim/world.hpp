@@ -81,7 +81,6 @@ class World {
   std::unique_ptr<Store> store_;
   std::optional<std::string> violation_;
   std::uint64_t errors_ = 0;
-  std::uint64_t backups_ = 0;
 };
 
 }  // namespace coffer::campaign::sim
