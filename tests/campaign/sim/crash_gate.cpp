@@ -174,7 +174,7 @@ void report(GateRun& run, std::uint64_t seed, Image image, std::string what) {
   run.violated(what, words_of(seed, fewer ? kept : std::vector<bool>(), image));
 }
 
-void replay(GateRun& run) {
+void replay_image(GateRun& run) {
   const Words words(run.replay());
   const std::vector<bool> kept = bits_of(words.text("kept"));
   const Recording recording = record(words.number("seed"), kept);
@@ -193,7 +193,7 @@ void replay(GateRun& run) {
 }  // namespace
 
 void crash_images(GateRun& run) {
-  if (!run.replay().empty()) return replay(run);
+  if (!run.replay().empty()) return replay_image(run);
   std::atomic<std::uint64_t> programs{0};
   std::atomic<std::uint64_t> images{0};
   in_two_threads(run, [&](unsigned) {

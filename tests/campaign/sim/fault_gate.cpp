@@ -5,16 +5,17 @@
 // two ways, and the system is well again: what was acknowledged must be there.  What the disk itself does wrong
 // (misdirected reads and writes, bit rot) may besides be refused as damage; it must never show as other contents.
 //
-// EINTR and short transfers do not exist behind the platform's interface: the platform repeats them.
+// EINTR and short transfers do not exist behind the platform's interface, which repeats them: those are tried on the
+// real system (transfer_faults.hpp), where nothing of them may show.
 #include <fmt/format.h>
 
 #include <atomic>
-#include <mutex>
 
 #include "tests/campaign/sim/gates.hpp"
 #include "tests/campaign/sim/judge.hpp"
 #include "tests/campaign/sim/life.hpp"
 #include "tests/campaign/sim/scheduler.hpp"
+#include "tests/campaign/sim/transfer_faults.hpp"
 #include "tests/campaign/sim/words.hpp"
 #include "tests/support/fail_allocations.hpp"
 
@@ -119,6 +120,16 @@ Result try_fault(const Case& c) {
   return result;
 }
 
+constexpr std::array kDisturbs = {Disturb::interrupt, Disturb::shorten};
+const char* name_of(Disturb how) {
+  return how == Disturb::interrupt ? "interrupted" : "short";
+}
+
+std::string words_of(std::uint64_t seed, Disturb how, std::uint64_t index, bool sticky) {
+  return fmt::format("faults --replay 'seed={} kind={} index={} sticky={}'", seed, name_of(how),
+                     index, sticky ? 1 : 0);
+}
+
 FaultKind kind_named(const std::string& name) {
   for (const FaultKind kind : kFaultKinds) {
     if (name == name_of(kind)) return kind;
@@ -126,8 +137,17 @@ FaultKind kind_named(const std::string& name) {
   throw std::runtime_error("no such kind of fault: " + name);
 }
 
-void replay(GateRun& run) {
+void replay_fault(GateRun& run) {
   const Words words(run.replay());
+  for (const Disturb how : kDisturbs) {
+    if (words.text("kind") != name_of(how)) continue;
+    const bool sticky = words.number("sticky") != 0;
+    const auto result =
+        TransferFaults().try_fault(words.number("seed"), how, words.number("index"), sticky);
+    run.ran(1, result.disturbed);
+    if (result.violation) run.violated(*result.violation, std::string(run.replay()));
+    return;
+  }
   const Case c{
       words.number("seed"),
       {kind_named(words.text("kind")), words.number("index"), words.number("sticky") != 0}};
@@ -140,51 +160,95 @@ void replay(GateRun& run) {
 class Tally {
  public:
   void add(FaultKind kind) { ++counts_[static_cast<std::size_t>(kind)]; }
+  void add(Disturb how) { ++disturbed_[static_cast<std::size_t>(how)]; }
   [[nodiscard]] std::string text() const {
     std::string text;
     for (const FaultKind kind : kFaultKinds) {
       text += fmt::format("{}{} {}", text.empty() ? "" : ", ",
                           counts_[static_cast<std::size_t>(kind)].load(), name_of(kind));
     }
+    for (const Disturb how : kDisturbs) {
+      text +=
+          fmt::format(", {} {}", disturbed_[static_cast<std::size_t>(how)].load(), name_of(how));
+    }
     return text;
   }
 
  private:
   std::array<std::atomic<std::uint64_t>, kFaultKinds.size()> counts_{};
+  std::array<std::atomic<std::uint64_t>, kDisturbs.size()> disturbed_{};
+};
+
+/// All cases of one program after the other, from two threads' programs; a share of the gate is a share of each
+/// kind's indexes.
+class FaultLoop {
+ public:
+  explicit FaultLoop(GateRun& run)
+      : run_(run), stride_(std::max<std::uint64_t>(1, kFull / run.cases() / kProgramsAtLeast)) {}
+
+  void go_on() {
+    TransferFaults transfers;
+    while (more()) {
+      const std::uint64_t seed = mixed(run_.seed(), programs_++);
+      for (const FaultKind kind : kFaultKinds) {
+        // Of allocations there are ten times as many as of all else.
+        const std::uint64_t stride = kind == FaultKind::allocation ? 8 * stride_ : stride_;
+        each_index(seed, count_of(seed, kind), stride, [&](std::uint64_t index, bool sticky) {
+          const Case c{seed, {kind, index, sticky}};
+          const Result result = try_fault(c);
+          tally_.add(kind);
+          run_.ran(1, result.injected ? 1 : 0);
+          if (result.violation) run_.violated(*result.violation, words_of(c));
+        });
+      }
+      for (const Disturb how : kDisturbs) {
+        each_index(seed, transfers.count(seed, how), stride_,
+                   [&](std::uint64_t index, bool sticky) {
+                     const auto result = transfers.try_fault(seed, how, index, sticky);
+                     tally_.add(how);
+                     run_.ran(1, result.disturbed);
+                     if (result.violation)
+                       run_.violated(*result.violation, words_of(seed, how, index, sticky));
+                   });
+      }
+    }
+  }
+  [[nodiscard]] std::string text() const {
+    return fmt::format("{} programs: {}", programs_.load(), tally_.text());
+  }
+
+ private:
+  static constexpr std::uint64_t kFull = 250'000;
+  static constexpr std::uint64_t kProgramsAtLeast = 4;
+
+  [[nodiscard]] bool more() const { return cases_ < run_.cases() && !run_.stop(); }
+
+  template <class Try>
+  void each_index(std::uint64_t seed, std::uint64_t count, std::uint64_t stride, Try&& try_it) {
+    for (std::uint64_t index = seed % stride; index < count; index += stride) {
+      for (const bool sticky : {false, true}) {
+        if (!more()) return;
+        ++cases_;
+        try_it(index, sticky);
+      }
+    }
+  }
+
+  GateRun& run_;
+  const std::uint64_t stride_;
+  std::atomic<std::uint64_t> programs_{0};
+  std::atomic<std::uint64_t> cases_{0};
+  Tally tally_;
 };
 
 }  // namespace
 
 void faults_by_index(GateRun& run) {
   if (!Scheduler::available()) return run.skip("a sanitizer has its own threads");
-  if (!run.replay().empty()) return replay(run);
-  // A share of the cases is a share of each kind's indexes.
-  constexpr std::uint64_t kFull = 250'000;
-  const std::uint64_t stride = std::max<std::uint64_t>(1, kFull / run.cases() / 4);
-  std::atomic<std::uint64_t> programs{0};
-  std::atomic<std::uint64_t> cases{0};
-  Tally tally;
-  in_two_threads(run, [&](unsigned) {
-    const auto more = [&] { return cases < run.cases() && !run.stop(); };
-    while (more()) {
-      const std::uint64_t seed = mixed(run.seed(), programs++);
-      for (const FaultKind kind : kFaultKinds) {
-        if (!more()) break;
-        const std::uint64_t count = count_of(seed, kind);
-        for (std::uint64_t index = seed % stride; index < count && more(); index += stride) {
-          for (const bool sticky : {false, true}) {
-            const Case c{seed, {kind, index, sticky}};
-            const Result result = try_fault(c);
-            ++cases;
-            tally.add(kind);
-            run.ran(1, result.injected ? 1 : 0);
-            if (result.violation) run.violated(*result.violation, words_of(c));
-          }
-        }
-      }
-    }
-  });
-  run.note(fmt::format("{} programs: {}", programs.load(), tally.text()));
+  if (!run.replay().empty()) return replay_fault(run);
+  FaultLoop loop(run);
+  in_two_threads(run, [&](unsigned) { loop.go_on(); });
+  run.note(loop.text());
 }
 
 }  // namespace coffer::campaign::sim

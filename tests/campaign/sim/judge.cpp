@@ -19,9 +19,9 @@ void require_state(Store& store, const State& state) {
 }
 
 /// A store that was recovered goes on like any other.
-void write_one_more(platform::SimulatedPlatform& machine, std::unique_ptr<Store>& store,
-                    const Options& options, State state) {
-  Random random(machine.steps());
+void write_one_more(const Scene& scene, std::unique_ptr<Store>& store, const Options& options,
+                    State state) {
+  Random random(scene.now());
   std::uint64_t number = 0;
   {
     WriteTransaction transaction = store->write();
@@ -30,7 +30,7 @@ void write_one_more(platform::SimulatedPlatform& machine, std::unique_ptr<Store>
   }
   require_state(*store, state);
   store.reset();
-  store = open_store(machine, options);
+  store = open_store(*scene.platform, options, scene.path);
   require(store->statistics().last_commit == number, "a commit after the recovery was lost");
   require_state(*store, state);
 }
@@ -52,12 +52,19 @@ std::optional<std::string> left_over(platform::SimulatedPlatform& machine) {
 
 Verdict judge(platform::SimulatedPlatform& machine, const History& history, std::uint64_t step,
               const Judging& judging) {
+  Verdict verdict = judge_store(Scene(machine), history, step, judging);
+  if (!verdict.violation) verdict.violation = left_over(machine);
+  return verdict;
+}
+
+Verdict judge_store(const Scene& scene, const History& history, std::uint64_t step,
+                    const Judging& judging) {
   Verdict verdict;
   const auto [must, may] = history.at(step);
   try {
     Options options = small_options();
     if (judging.with_anchor) options.anchor = history.anchor_at(step);
-    auto store = open_store(machine, options);
+    auto store = open_store(*scene.platform, options, scene.path);
     const std::uint64_t got = store->statistics().last_commit;
     verdict.commit = got;
     // A disk that errs may have lost the journal's end, which only an anchor tells from a crash.
@@ -70,7 +77,7 @@ Verdict judge(platform::SimulatedPlatform& machine, const History& history, std:
     require(got <= may, fmt::format("the newest commit is {}, and only {} were begun", got, may));
     require_state(*store, history.state(got));
     if (judging.check) static_cast<void>(store->check());
-    if (judging.go_on) write_one_more(machine, store, options, history.state(got));
+    if (judging.go_on) write_one_more(scene, store, options, history.state(got));
     store->close();
     store.reset();
   } catch (const Violated& e) {
@@ -80,7 +87,6 @@ Verdict judge(platform::SimulatedPlatform& machine, const History& history, std:
       verdict.violation = fmt::format("must {}, may {}: {}", must, may, *wrong);
     }
   }
-  if (!verdict.violation) verdict.violation = left_over(machine);
   return verdict;
 }
 

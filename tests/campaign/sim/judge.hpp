@@ -23,6 +23,9 @@ struct Verdict {
 /// Opens the store, as a new process would after a crash at `step`, and closes it.
 [[nodiscard]] Verdict judge(platform::SimulatedPlatform& machine, const History& history,
                             std::uint64_t step, const Judging& judging);
+/// The same of a store on any system; leaves out what must be given back.
+[[nodiscard]] Verdict judge_store(const Scene& scene, const History& history, std::uint64_t step,
+                                  const Judging& judging);
 /// What must be given back when a store is closed: locked memory, files, mappings.
 [[nodiscard]] std::optional<std::string> left_over(platform::SimulatedPlatform& machine);
 

@@ -54,7 +54,7 @@ Lived live(platform::SimulatedPlatform& machine, History& history, const Life& l
                       if (Scheduler::current() != nullptr) scheduler.point();
                     });
   injector.kill_at(life.kill_at_call);
-  World world(machine, history, life.plan, expected_of(life));
+  World world(Scene(machine), history, life.plan, expected_of(life));
   const auto run = [&] { life.create ? world.create_and_run() : world.open_and_run(); };
   try {
     if (life.threads && Scheduler::available()) {

@@ -108,7 +108,7 @@ Program simulate(std::uint64_t seed) {
 }
 
 /// The same cuts again, one inside the other, judged at each depth.
-void replay(GateRun& run) {
+void replay_crashes(GateRun& run) {
   const Words words(run.replay());
   const std::uint64_t seed = words.number("seed");
   const Program program = simulate(seed);
@@ -130,7 +130,7 @@ void replay(GateRun& run) {
 }  // namespace
 
 void nested_crashes(GateRun& run) {
-  if (!run.replay().empty()) return replay(run);
+  if (!run.replay().empty()) return replay_crashes(run);
   std::atomic<std::uint64_t> programs{0};
   std::atomic<std::uint64_t> cases{0};
   std::atomic<std::uint64_t> deepest{0};

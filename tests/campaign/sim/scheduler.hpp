@@ -22,6 +22,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -42,8 +43,15 @@ class Trace {
  public:
   void add(std::uint64_t word) { hash_ = mixed(hash_, word); }
   void add(std::string_view text) {
-    for (const char c : text) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
-    add(text.size());
+    while (text.size() >= sizeof(std::uint64_t)) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, text.data(), sizeof word);
+      add(word);
+      text.remove_prefix(sizeof word);
+    }
+    std::uint64_t rest = text.size() + 1;
+    for (const char c : text) rest = rest << 8 | static_cast<unsigned char>(c);
+    add(rest);
   }
   [[nodiscard]] std::uint64_t hash() const { return hash_; }
 

@@ -144,7 +144,7 @@ void report(GateRun& run, std::uint64_t seed, const Told& told) {
   run.violated(what, words_of(seed, reduction));
 }
 
-void replay(GateRun& run) {
+void replay_seed(GateRun& run) {
   const Words words(run.replay());
   const Reduction reduction{.kept = bits_of(words.text("kept")),
                             .faults = words.number("faults", 1) != 0,
@@ -165,7 +165,7 @@ void replay(GateRun& run) {
 
 void seeds_twice(GateRun& run) {
   if (!Scheduler::available()) return run.skip("a sanitizer has its own threads");
-  if (!run.replay().empty()) return replay(run);
+  if (!run.replay().empty()) return replay_seed(run);
   std::atomic<std::uint64_t> next{0};
   std::atomic<std::uint64_t> switches{0};
   std::atomic<std::uint64_t> all_traces{0};

@@ -1,6 +1,9 @@
 // The words of a replay, `name=value` one behind the other, and two threads for a gate.
 #pragma once
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -40,6 +43,9 @@ class Words {
 
 /// Runs `share(0)` and `share(1)` at the same time; what either throws is a violation.
 inline void in_two_threads(GateRun& run, const std::function<void(unsigned)>& share) {
+  // A store's memory is given back and taken again thousands of times a second: not to the system each time.
+  ::mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+  ::mallopt(M_TRIM_THRESHOLD, 256 * 1024 * 1024);
   const auto guarded = [&](unsigned which) {
     try {
       share(which);

@@ -58,19 +58,18 @@ std::optional<std::string> unexpected(const std::exception& e, Expected expected
   return fmt::format("the engine said: {}", e.what());
 }
 
-void create_store(platform::SimulatedPlatform& machine) {
-  txn::Engine::create(machine, kStorePath, &store_key(), {}, small_options(), kSegmentBytes);
+void create_store(platform::Platform& platform, const std::string& path) {
+  txn::Engine::create(platform, path, &store_key(), {}, small_options(), kSegmentBytes);
 }
 
-std::unique_ptr<Store> open_store(platform::SimulatedPlatform& machine, const Options& options,
-                                  const char* path) {
+std::unique_ptr<Store> open_store(platform::Platform& platform, const Options& options,
+                                  const std::string& path) {
   return std::make_unique<Store>(std::make_unique<Store::State>(
-      txn::Engine::open(machine, path, &store_key(), options), machine.entropy()));
+      txn::Engine::open(platform, path, &store_key(), options), platform.entropy()));
 }
 
-World::World(platform::SimulatedPlatform& machine, History& history, const Plan& plan,
-             Expected expected)
-    : machine_(machine), history_(history), plan_(plan), expected_(expected) {}
+World::World(Scene scene, History& history, const Plan& plan, Expected expected)
+    : scene_(std::move(scene)), history_(history), plan_(plan), expected_(expected) {}
 World::~World() = default;
 
 void World::note_violation(std::string what) {
@@ -91,7 +90,7 @@ bool World::attempt(const std::function<void()>& work) {
 }
 
 void World::create_and_run() {
-  if (attempt([&] { create_store(machine_); })) open_and_run();
+  if (attempt([&] { create_store(*scene_.platform, scene_.path); })) open_and_run();
   if (violation_) throw Violated(*violation_);
 }
 
@@ -101,7 +100,7 @@ void World::open_and_run() {
   options.checkpoint_journal_bytes = plan_.checkpoint_journal_bytes;
   // Tasks read large values at the same time, each with a buffer of its own: there are twelve.
   options.locked_bytes_max = 6 * 1024 * 1024;
-  if (attempt([&] { store_ = open_store(machine_, options); })) {
+  if (attempt([&] { store_ = open_store(*scene_.platform, options, scene_.path); })) {
     run_all();
     attempt([&] { close(); });
     store_.reset();
@@ -143,20 +142,20 @@ void World::perform(const Action& action) {
     case Doing::sync: {
       const std::uint64_t last = store_->statistics().last_commit;
       store_->sync();
-      return history_.acknowledged(last, machine_.steps());
+      return history_.acknowledged(last, scene_.now());
     }
     case Doing::checkpoint: {
       const std::uint64_t last = store_->statistics().last_commit;
       store_->checkpoint();
-      return history_.acknowledged(last, machine_.steps());
+      return history_.acknowledged(last, scene_.now());
     }
     case Doing::check:
       static_cast<void>(store_->check());
       return;
     case Doing::anchor: {
       const Anchor anchor = store_->anchor();
-      history_.acknowledged(anchor.commit, machine_.steps());
-      return history_.anchored(anchor, machine_.steps());
+      history_.acknowledged(anchor.commit, scene_.now());
+      return history_.anchored(anchor, scene_.now());
     }
     case Doing::snapshot:
       return back_up(action);
@@ -173,7 +172,7 @@ void World::write(const Action& action) {
   change_some(transaction, next, random, plan_.sizes);
   if (action.doing == Doing::write_nothing) return transaction.rollback();
   const bool changed = next != former;
-  const std::uint64_t attempt = history_.begun(base + 1, std::move(next), machine_.steps());
+  const std::uint64_t attempt = history_.begun(base + 1, std::move(next), scene_.now());
   try {
     const std::uint64_t got = commit(transaction, action.doing);
     if (got == base && !changed) {
@@ -181,7 +180,7 @@ void World::write(const Action& action) {
     } else if (got != base + 1) {
       throw Violated(fmt::format("commit {} was given the number {}", base + 1, got));
     }
-    if (action.doing != Doing::write_relaxed) history_.acknowledged(got, machine_.steps());
+    if (action.doing != Doing::write_relaxed) history_.acknowledged(got, scene_.now());
   } catch (...) {
     const Statistics now = store_->statistics();
     // The turn is still ours unless the commit was published.
@@ -213,19 +212,19 @@ void World::read(const Action& action, bool latest) {
   Random random(action.seed);
   ReadTransaction transaction = store_->read({.latest = latest});
   // What a reader was shown as durable stays.
-  if (!latest) history_.acknowledged(transaction.commit_number(), machine_.steps());
+  if (!latest) history_.acknowledged(transaction.commit_number(), scene_.now());
   require_same(transaction);
   for (std::uint64_t n = random.below(12); n > 0; --n) let_others();
   require_same(transaction);
 }
 
 void World::back_up(const Action& action) {
-  const std::string path = fmt::format("/snapshot-{:x}", action.seed);
+  const std::string path = fmt::format("{}-snapshot-{:x}", scene_.path, action.seed);
   BackupOptions options;
   options.verify = action.seed % 2 == 0;
   const BackupReport report = backup_snapshot_directory(*store_, path, options);
-  history_.acknowledged(report.commit, machine_.steps());
-  const auto copy = open_store(machine_, small_options(), path.c_str());
+  history_.acknowledged(report.commit, scene_.now());
+  const auto copy = open_store(*scene_.platform, small_options(), path);
   ReadTransaction transaction = copy->read();
   if (transaction.commit_number() != report.commit) {
     throw Violated(fmt::format("a snapshot of commit {} opens at commit {}", report.commit,
@@ -239,7 +238,7 @@ void World::back_up(const Action& action) {
 void World::close() {
   const Statistics before = store_->statistics();
   store_->close();
-  if (!before.poisoned) history_.acknowledged(before.last_commit, machine_.steps());
+  if (!before.poisoned) history_.acknowledged(before.last_commit, scene_.now());
 }
 
 }  // namespace coffer::campaign::sim

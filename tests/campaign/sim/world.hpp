@@ -7,6 +7,7 @@
 
 #include <coffer/key.hpp>
 #include <coffer/store.hpp>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -38,15 +39,27 @@ enum class Expected : std::uint8_t {
 [[nodiscard]] std::optional<std::string> unexpected(const std::exception& e, Expected expected);
 
 inline constexpr const char* kStorePath = "/store";
-void create_store(platform::SimulatedPlatform& machine);
-[[nodiscard]] std::unique_ptr<Store> open_store(platform::SimulatedPlatform& machine,
+void create_store(platform::Platform& platform, const std::string& path = kStorePath);
+[[nodiscard]] std::unique_ptr<Store> open_store(platform::Platform& platform,
                                                 const Options& options,
-                                                const char* path = kStorePath);
+                                                const std::string& path = kStorePath);
+
+/// Where a World's store is, and when.
+struct Scene {
+  explicit Scene(platform::SimulatedPlatform& machine)
+      : platform(&machine), now([&machine] { return machine.steps(); }) {}
+  /// A system without steps: nothing is before anything else.
+  Scene(platform::Platform& native, std::string where)
+      : platform(&native), path(std::move(where)), now([] { return std::uint64_t{0}; }) {}
+
+  platform::Platform* platform;
+  std::string path = kStorePath;
+  std::function<std::uint64_t()> now;
+};
 
 class World {
  public:
-  World(platform::SimulatedPlatform& machine, History& history, const Plan& plan,
-        Expected expected);
+  World(Scene scene, History& history, const Plan& plan, Expected expected);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -74,7 +87,7 @@ class World {
   /// Runs it; an error of the engine that may be is counted.  False when there was one.
   bool attempt(const std::function<void()>& work);
 
-  platform::SimulatedPlatform& machine_;
+  const Scene scene_;
   History& history_;
   const Plan& plan_;
   const Expected expected_;
