@@ -4,6 +4,7 @@ namespace coffer::campaign {
 
 std::vector<Gate> simulated_gates() {
   return {
+      {"kept-cases", "cases that failed once", sim::kept_cases_count(), sim::kept_cases, 1},
       {"crash-images", "disks after a power cut", 1'000'000, sim::crash_images, 12},
       {"nested-crashes", "crashes inside recovery", 100'000, sim::nested_crashes, 3},
       {"faults", "faults by index", 250'000, sim::faults_by_index, 8},

@@ -10,5 +10,7 @@ void nested_crashes(GateRun& run);
 void faults_by_index(GateRun& run);
 void seeds_twice(GateRun& run);
 void model_operations(GateRun& run);
+void kept_cases(GateRun& run);
+[[nodiscard]] std::uint64_t kept_cases_count();
 
 }  // namespace coffer::campaign::sim

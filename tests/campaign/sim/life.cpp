@@ -39,6 +39,16 @@ std::uint64_t hash_of_files(platform::SimulatedPlatform& machine) {
   return trace.hash();
 }
 
+Recording record(const Plan& plan) {
+  Recording recording;
+  recording.machine = platform::SimulatedPlatform::make(plan.seed);
+  recording.machine->record(true);
+  create_store(*recording.machine);
+  recording.created_at = recording.machine->steps();
+  recording.lived = live(*recording.machine, recording.history, {.plan = plan, .create = false});
+  return recording;
+}
+
 Lived live(platform::SimulatedPlatform& machine, History& history, const Life& life) {
   Lived lived;
   Scheduler scheduler({.seed = life.plan.seed,

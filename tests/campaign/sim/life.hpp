@@ -28,6 +28,16 @@ struct Lived {
 
 [[nodiscard]] Lived live(platform::SimulatedPlatform& machine, History& history, const Life& life);
 
+/// A program that was simulated to its end, on a machine that has recorded every step.
+struct Recording {
+  std::unique_ptr<platform::SimulatedPlatform> machine;
+  History history;
+  std::uint64_t created_at = 0;  ///< the step by which the store was there
+  Lived lived;
+};
+/// Without faults.
+[[nodiscard]] Recording record(const Plan& plan);
+
 /// Of the contents of all files below the root.
 [[nodiscard]] std::uint64_t hash_of_files(platform::SimulatedPlatform& machine);
 

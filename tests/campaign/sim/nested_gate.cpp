@@ -32,12 +32,6 @@ std::unique_ptr<SimulatedPlatform> cut(const SimulatedPlatform& machine, const C
   return machine.cut_at(at.step, kCutOutcomes[at.lot % kCutOutcomes.size()], at.lot);
 }
 
-/// A store's recovery, recorded.
-struct Recovery {
-  std::uint64_t opened_at = History::kNever;  ///< the step by which the store was open
-  std::optional<std::uint64_t> commit;
-};
-
 /// A program's crashes, one inside the other.
 class Crashes {
  public:
@@ -89,29 +83,11 @@ std::string words_of(std::uint64_t seed, const std::vector<Cut>& cuts) {
   return fmt::format("nested-crashes --replay '{}'", words);
 }
 
-struct Program {
-  std::unique_ptr<SimulatedPlatform> machine;
-  History history;
-  std::uint64_t created_at = 0;
-  Lived lived;
-};
-
-Program simulate(std::uint64_t seed) {
-  Program program;
-  program.machine = SimulatedPlatform::make(seed);
-  program.machine->record(true);
-  create_store(*program.machine);
-  program.created_at = program.machine->steps();
-  program.lived = live(*program.machine, program.history,
-                       {.plan = make_plan(seed, kNestedShape), .create = false});
-  return program;
-}
-
 /// The same cuts again, one inside the other, judged at each depth.
 void replay_crashes(GateRun& run) {
   const Words words(run.replay());
   const std::uint64_t seed = words.number("seed");
-  const Program program = simulate(seed);
+  const Recording program = record(make_plan(seed, kNestedShape));
   run.ran(1, 1);
   std::vector<Cut> cuts;
   std::unique_ptr<SimulatedPlatform> machine;
@@ -137,7 +113,7 @@ void nested_crashes(GateRun& run) {
   in_two_threads(run, [&](unsigned) {
     while (cases < run.cases() && !run.stop()) {
       const std::uint64_t seed = mixed(run.seed(), programs++);
-      const Program program = simulate(seed);
+      const Recording program = record(make_plan(seed, kNestedShape));
       if (program.lived.violation) {
         run.violated(*program.lived.violation, words_of(seed, {}));
         continue;

@@ -1,6 +1,7 @@
 // See plan.hpp.
 #include "tests/campaign/sim/plan.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace coffer::campaign::sim {
@@ -66,6 +67,8 @@ Plan kept_of(Plan plan, const std::vector<bool>& kept) {
 std::string text_of(const std::vector<bool>& bits) {
   std::string text;
   for (const bool bit : bits) text += bit ? '1' : '0';
+  // What is behind the end does not count; no text at all would mean all.
+  text.resize(std::max<std::size_t>(1, text.find_last_of('1') + 1), '0');
   return text;
 }
 

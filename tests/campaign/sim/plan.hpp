@@ -52,6 +52,7 @@ struct Shape {
 
 /// Those actions only whose place, counted through all tasks, is set.  Empty: all.
 [[nodiscard]] Plan kept_of(Plan plan, const std::vector<bool>& kept);
+/// Without what is false at the end.
 [[nodiscard]] std::string text_of(const std::vector<bool>& bits);
 [[nodiscard]] std::vector<bool> bits_of(std::string_view text);
 
