@@ -115,7 +115,7 @@ void nested_crashes(GateRun& run) {
       const std::uint64_t seed = mixed(run.seed(), programs++);
       const Recording program = record(make_plan(seed, kNestedShape));
       if (program.lived.violation) {
-        run.violated(*program.lived.violation, words_of(seed, {}));
+        run.violated(*program.lived.violation, words_of(seed, std::vector<Cut>()));
         continue;
       }
       Random random(seed);

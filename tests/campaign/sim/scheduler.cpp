@@ -16,19 +16,16 @@
 
 namespace coffer::campaign::sim {
 
-namespace {
+// What a task is made of.  Named, because a class of the header has it for members.
+namespace task_parts {
 
 /// Of the C++ runtime: a thread's exceptions under way.  A task has its own.
 struct Exceptions {
   void* caught = nullptr;
   unsigned int uncaught = 0;
 };
-void* exceptions_of_thread() {
-  return abi::__cxa_get_globals();
-}
 
 constexpr std::size_t kStackBytes = 256 * 1024;
-constexpr std::uint64_t kFruitlessMax = 2000;
 
 /// Memory for a task to run on, with a page below it that nobody may touch.  Kept for the thread's next simulation.
 class Stack {
@@ -61,6 +58,16 @@ class Stack {
   void* memory_;
 };
 
+}  // namespace task_parts
+
+namespace {
+
+constexpr std::uint64_t kFruitlessMax = 2000;
+
+void* exceptions_of_thread() {
+  return abi::__cxa_get_globals();
+}
+
 thread_local Scheduler* scheduler_of_thread = nullptr;
 
 }  // namespace
@@ -68,13 +75,13 @@ thread_local Scheduler* scheduler_of_thread = nullptr;
 struct Scheduler::Task {
   std::uint64_t id = 0;
   std::function<void*()> body;
-  Stack stack;
+  task_parts::Stack stack;
   ucontext_t context{};
   State state = State::ready;
   const void* waits_for = nullptr;
   std::optional<Nanoseconds> deadline = {};
   bool timed_out = false;
-  Exceptions exceptions = {};
+  task_parts::Exceptions exceptions = {};
   void* result = nullptr;
 };
 
@@ -136,7 +143,7 @@ std::uint64_t Scheduler::begin_task(std::function<void*()> body) {
   task->body = std::move(body);
   ::getcontext(&task->context);
   task->context.uc_stack.ss_sp = task->stack.memory();
-  task->context.uc_stack.ss_size = kStackBytes;
+  task->context.uc_stack.ss_size = task_parts::kStackBytes;
   task->context.uc_link = nullptr;
   ::makecontext(&task->context, &Scheduler::enter, 0);
   tasks_.push_back(std::move(task));
@@ -149,7 +156,7 @@ void Scheduler::enter() {
 
 void Scheduler::run_task() {
   Task& task = *running_;
-  const Exceptions none;
+  const task_parts::Exceptions none;
   std::memcpy(exceptions_of_thread(), &none, sizeof none);
   task.result = task.body();
   task.body = nullptr;

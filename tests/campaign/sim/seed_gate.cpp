@@ -181,7 +181,7 @@ void seeds_twice(GateRun& run) {
       if (first.trace != second.trace || first.violation != second.violation) {
         run.violated(fmt::format("two runs of one seed left the traces {:016x} and {:016x}",
                                  first.trace, second.trace),
-                     words_of(seed, {}));
+                     words_of(seed, Reduction{}));
       }
     }
   });
