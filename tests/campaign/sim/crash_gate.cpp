@@ -180,6 +180,7 @@ void crash_images(GateRun& run) {
   in_two_threads(run, [&](unsigned) {
     while (images < run.cases() && !run.stop()) {
       const std::uint64_t seed = mixed(run.seed(), programs++);
+      const CurrentCase current([seed] { return words_of(seed, {}, Image{}); });
       const Recording recording = record(make_plan(seed, kCrashShape));
       if (recording.lived.violation) {
         report(run, seed, {}, *recording.lived.violation);
@@ -188,6 +189,7 @@ void crash_images(GateRun& run) {
       each_image(recording, seed, [&](const Image& image) {
         ++images;
         run.ran(1, 1);
+        const CurrentCase this_image([&] { return words_of(seed, {}, image); });
         if (auto violation = violation_of(recording, image)) {
           report(run, seed, image, *violation);
           return false;

@@ -195,6 +195,7 @@ class FaultLoop {
         const std::uint64_t stride = kind == FaultKind::allocation ? 8 * stride_ : stride_;
         each_index(seed, count_of(seed, kind), stride, [&](std::uint64_t index, bool sticky) {
           const Case c{seed, {kind, index, sticky}};
+          const CurrentCase current([&c] { return words_of(c); });
           const Result result = try_fault(c);
           tally_.add(kind);
           run_.ran(1, result.injected ? 1 : 0);

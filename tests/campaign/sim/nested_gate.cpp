@@ -32,6 +32,14 @@ std::unique_ptr<SimulatedPlatform> cut(const SimulatedPlatform& machine, const C
   return machine.cut_at(at.step, kCutOutcomes[at.lot % kCutOutcomes.size()], at.lot);
 }
 
+std::string words_of(std::uint64_t seed, const std::vector<Cut>& cuts) {
+  std::string words = fmt::format("seed={}", seed);
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    words += fmt::format(" step{0}={1} lot{0}={2}", i + 1, cuts[i].step, cuts[i].lot);
+  }
+  return fmt::format("nested-crashes --replay '{}'", words);
+}
+
 /// A program's crashes, one inside the other.
 class Crashes {
  public:
@@ -42,6 +50,7 @@ class Crashes {
   template <class Judged>
   bool judge_below(SimulatedPlatform& machine, std::vector<Cut>& cuts,
                    std::optional<std::uint64_t> must_be, Judged&& judged) {
+    const CurrentCase current([&] { return words_of(seed_, cuts); });
     machine.record(true);
     const std::uint64_t first = cuts.front().step;
     Verdict verdict = judge(machine, history_, first,
@@ -74,14 +83,6 @@ class Crashes {
   const std::uint64_t seed_;
   const History& history_;
 };
-
-std::string words_of(std::uint64_t seed, const std::vector<Cut>& cuts) {
-  std::string words = fmt::format("seed={}", seed);
-  for (std::size_t i = 0; i < cuts.size(); ++i) {
-    words += fmt::format(" step{0}={1} lot{0}={2}", i + 1, cuts[i].step, cuts[i].lot);
-  }
-  return fmt::format("nested-crashes --replay '{}'", words);
-}
 
 /// The same cuts again, one inside the other, judged at each depth.
 void replay_crashes(GateRun& run) {

@@ -172,6 +172,7 @@ void seeds_twice(GateRun& run) {
   in_two_threads(run, [&](unsigned) {
     for (std::uint64_t n = next++; n < run.cases() && !run.stop(); n = next++) {
       const std::uint64_t seed = mixed(run.seed(), n);
+      const CurrentCase current([seed] { return words_of(seed, Reduction{}); });
       const Told first = tell(seed, {});
       const Told second = tell(seed, {});
       run.ran(1, first.faults);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/campaign/gate.hpp"
+#include "tests/campaign/sim/current_case.hpp"
 
 namespace coffer::campaign::sim {
 
@@ -46,6 +47,7 @@ inline void in_two_threads(GateRun& run, const std::function<void(unsigned)>& sh
   // A store's memory is given back and taken again thousands of times a second: not to the system each time.
   ::mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
   ::mallopt(M_TRIM_THRESHOLD, 256 * 1024 * 1024);
+  print_cases_at_abort();
   const auto guarded = [&](unsigned which) {
     try {
       share(which);
