@@ -26,6 +26,9 @@ using Milliseconds = std::chrono::milliseconds;
 
 using test::full_run;
 
+/// Where the worker's program is; made by the build.
+extern const char* const kWorkerProgram;
+
 inline Milliseconds patience() {
   return full_run() ? Milliseconds(7'200'000) : Milliseconds(300'000);
 }
@@ -47,7 +50,7 @@ class Worker {
   explicit Worker(std::vector<std::string> arguments, const WorkerLimits& limits = {}) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("cannot make a pipe");
-    arguments.insert(arguments.begin(), HARD_WORKER);
+    arguments.insert(arguments.begin(), kWorkerProgram);
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -98,10 +101,14 @@ class Worker {
     if (!ended_) {
       int status = 0;
       ::waitpid(pid_, &status, 0);
-      ended_ = true;
-      code_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+      ended(status);
     }
     return code_;
+  }
+  /// Whoever waits for it otherwise (a tracer) says what that gave.
+  void ended(int status) {
+    ended_ = true;
+    code_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
   }
   int finish() {
     hear({}, patience());
