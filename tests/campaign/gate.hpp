@@ -29,6 +29,8 @@ class GateRun {
   virtual void skip(std::string reason) = 0;
   /// A figure for the table's last column.
   virtual void note(std::string text) = 0;
+  /// What stood behind --replay: the gate then runs that one case, in its own words.  Empty: an ordinary run.
+  [[nodiscard]] virtual std::string_view replay() const { return {}; }
 };
 
 struct Gate {
@@ -36,6 +38,7 @@ struct Gate {
   std::string_view cases;  ///< what is counted, in a few words
   std::uint64_t full = 0;  ///< cases in a full campaign
   void (*run)(GateRun&) = nullptr;
+  unsigned weight = 1;  ///< of a time budget this gate gets so many parts
 };
 
 // One list a folder.

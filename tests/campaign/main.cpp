@@ -1,5 +1,88 @@
-#include "tests/campaign/gate.hpp"
+// The campaign: attacks the engine by gates, and says what each of them showed.
+//
+// Exit status: 0 no violation; 1 violations; 2 the call was wrong.
+#include <fmt/format.h>
 
-int main() {
-  return coffer::campaign::simulated_gates().empty() ? 0 : 1;
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+#include "tests/campaign/runner.hpp"
+#include "tests/campaign/summary.hpp"
+
+namespace {
+
+using namespace coffer::campaign;
+
+std::vector<Gate> all_gates() {
+  std::vector<Gate> gates;
+  for (const auto& of_kind : {simulated_gates(), tamper_gates(), process_gates()}) {
+    gates.insert(gates.end(), of_kind.begin(), of_kind.end());
+  }
+  return gates;
+}
+
+void list(const std::vector<Gate>& gates) {
+  for (const Gate& gate : gates) {
+    fmt::print("{:<22} {:>12} {}\n", gate.name, gate.full, gate.cases);
+  }
+}
+
+/// In the order in which they were named; all of them when none was.
+std::vector<Gate> chosen(const std::vector<Gate>& gates, const std::vector<std::string>& names) {
+  if (names.empty()) return gates;
+  std::vector<Gate> wanted;
+  for (const std::string& name : names) {
+    const auto found = std::ranges::find(gates, name, &Gate::name);
+    if (found == gates.end()) {
+      throw CLI::ValidationError("GATE",
+                                 fmt::format("there is no gate '{}'; --list shows them", name));
+    }
+    wanted.push_back(*found);
+  }
+  return wanted;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Attacks the storage engine: simulated power cuts and faults, altered files, killed "
+      "processes."};
+  app.name("campaign");
+  std::vector<std::string> names;
+  RunOptions options;
+  bool listing = false;
+  bool json = false;
+  app.add_option("GATE", names, "gates to run, by name (default: all)");
+  app.add_flag("--list", listing, "show the gates with the cases of a full run");
+  app.add_option("--share", options.share, "of each gate's full count (default: 1.0)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds, "time for all gates together, shared out among them")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seed", options.seed, "from which everything random follows (default: 1)");
+  app.add_option("--replay", options.replay, "one case of one gate, as a violation names it");
+  app.add_flag("--json", json, "print JSON instead of the table");
+  std::vector<Gate> gates;
+  try {
+    app.parse(argc, argv);
+    gates = chosen(all_gates(), names);
+    if (!options.replay.empty() && names.size() != 1) {
+      throw CLI::ValidationError("--replay", "name the one gate whose case it is");
+    }
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  if (listing) {
+    list(gates);
+    return 0;
+  }
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::signal(signal, [](int) { interrupted = true; });
+  }
+  const std::vector<Outcome> outcomes = run_gates(gates, options);
+  const std::string text = json ? json_of(outcomes, options) : table_of(outcomes);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return std::ranges::all_of(outcomes, &Outcome::passed) ? 0 : 1;
 }
