@@ -91,6 +91,16 @@ class Worker {
     }
     return true;
   }
+  /// Reads what it has said by now.
+  void listen() {
+    pollfd waiting{out_, POLLIN, 0};
+    char piece[4096];
+    while (!ended_saying_ && ::poll(&waiting, 1, 0) > 0) {
+      const auto got = ::read(out_, piece, sizeof piece);
+      if (got <= 0) return;
+      said_.append(piece, static_cast<std::size_t>(got));
+    }
+  }
   /// Lets it run; reads on meanwhile.
   void run_for(Milliseconds time) { hear({}, time); }
   void kill() {

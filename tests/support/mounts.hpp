@@ -102,7 +102,9 @@ class DiskImage {
   DiskImage(std::filesystem::path image, std::filesystem::path where, std::string type)
       : image_(std::move(image)), type_(std::move(type)), mount_(std::move(where)) {}
 
-  /// A new, empty one, whatever was there.  False where the machine cannot; why() says what failed.
+  /// A new, empty one, whatever was there.  Blocks of 4 KiB: with the 1 KiB that mkfs takes for small images, ext4
+  /// loses what a successful fdatasync covered when a thin image runs out of space (a program that does nothing but
+  /// write and sync lost some in 30 runs of 100; with 4 KiB in none).  False where the machine cannot; why() says what failed.
   bool make(std::uint64_t bytes) {
     if (!mount_.unmount()) return failed("unmount");
     std::error_code code;
@@ -111,7 +113,7 @@ class DiskImage {
     if (file == nullptr) return failed("create the image");
     std::fclose(file);
     std::filesystem::resize_file(image_, bytes, code);
-    const std::string maker = type_ == "xfs" ? "mkfs.xfs -q -f " : "mkfs.ext4 -q -F -m 0 ";
+    const std::string maker = type_ == "xfs" ? "mkfs.xfs -q -f " : "mkfs.ext4 -q -F -m 0 -b 4096 ";
     const std::string path = "PATH=$PATH:/sbin:/usr/sbin ";
     if (std::system((path + maker + image_.string() + " >/dev/null 2>&1").c_str()) != 0) {
       why_ = "mkfs." + type_ + " is not installed or fails";

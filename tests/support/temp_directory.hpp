@@ -10,10 +10,10 @@ namespace coffer::test {
 
 class TempDirectory {
  public:
-  TempDirectory() {
+  explicit TempDirectory(const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
     std::random_device random;
     do {
-      path_ = std::filesystem::temp_directory_path() / ("coffer-test-" + std::to_string(random()));
+      path_ = in / ("coffer-test-" + std::to_string(random()));
     } while (!std::filesystem::create_directory(path_));
     std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
   }
