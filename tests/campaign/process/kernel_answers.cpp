@@ -110,16 +110,6 @@ constexpr std::array<AnswerKind, 6> kAnswerKinds{{
      }},
 }};
 
-/// Does durability depend on it?  Not on a directory's sync, nor on a segment that has no name yet: their failure
-/// ends what was to use them.
-bool carries_commits(pid_t worker, std::uint64_t descriptor) {
-  std::error_code gone;
-  const auto name =
-      fs::read_symlink(fmt::format("/proc/{}/fd/{}", worker, descriptor), gone).filename().string();
-  return name == "pages" || name == "superblock" ||
-         (name.starts_with("journal-") && name != "journal-new");
-}
-
 /// One run of the workload.
 struct AnswerRun {
   std::uint64_t applicable = 0;  ///< calls that this kind could have answered
@@ -144,7 +134,7 @@ AnswerRun run_answered(const fs::path& store, const AnswerKind& kind, std::uint6
     if (run.applicable < from || run.answered >= times) return {};
     ++run.answered;
     if (!kind.harmless && !run.allowed && syncs(call.number) &&
-        carries_commits(worker.pid(), call.arguments[0])) {
+        carries_commits(file_behind(worker.pid(), call.arguments[0]))) {
       worker.listen();
       // A checkpoint inside of a commit does not report its failure: that one was durable before.
       run.allowed = hard::acknowledged_by(worker.said(), {}).number + 1;

@@ -9,6 +9,11 @@
 
 namespace coffer::campaign::process {
 
+bool carries_commits(std::string_view name) {
+  return name == "pages" || name == "superblock" ||
+         (name.starts_with("journal-") && name != "journal-new");
+}
+
 std::uint64_t expect_survivors(const std::filesystem::path& path,
                                const hard::Acknowledged& acknowledged, Opening opening) try {
   Options options;

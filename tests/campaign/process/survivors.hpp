@@ -4,11 +4,15 @@
 #include <coffer/coffer.hpp>
 #include <cstdint>
 #include <filesystem>
-#include <string>
+#include <string_view>
 
 #include "tests/hard/acknowledged.hpp"
 
 namespace coffer::campaign::process {
+
+/// Does durability depend on a file of this name?  Not on a directory, nor on a segment of the journal that is being
+/// made: when a sync of these fails, what was to use them is not done.
+[[nodiscard]] bool carries_commits(std::string_view name);
 
 enum class Opening { read_only, writable };
 

@@ -1,6 +1,7 @@
 // See tracer.hpp.  The registers are those of x86-64.
 #include "tests/campaign/process/tracer.hpp"
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -9,10 +10,18 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <map>
 #include <stdexcept>
 
 namespace coffer::campaign::process {
+
+std::string file_behind(pid_t worker, std::uint64_t descriptor) {
+  std::error_code gone;
+  return std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", worker, descriptor), gone)
+      .filename()
+      .string();
+}
 
 #ifdef __x86_64__
 

@@ -37,6 +37,9 @@ struct Verdict {
   long value = 0;
 };
 
+/// The name of the file behind a descriptor of the worker's.
+[[nodiscard]] std::string file_behind(pid_t worker, std::uint64_t descriptor);
+
 class Tracer {
  public:
   using Decide = std::function<Verdict(const SystemCall&)>;
