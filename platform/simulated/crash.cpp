@@ -14,11 +14,14 @@
 //   prefix_then_torn  all up to a random one; of that one, if it is a write or a hole, the first
 //   sectors
 //
+// With an ExactCut each change lands as that says; a torn one in pieces by their coins, one of them missing.
+//
 // A sector that lands behind the end of the file shows only when a length lands that includes it.
 // A file whose name did not land is gone, whatever of its contents was synced.
 // The same seed on the same disk gives the same result.
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <random>
 #include <set>
 
@@ -32,11 +35,22 @@ class PowerCut {
       : before_(before), outcome_(outcome), random_(seed) {
     if (outcome == CutOutcome::prefix_then_torn) choose_prefix();
   }
+  PowerCut(const Disk& before, const ExactCut& cut, std::uint64_t seed)
+      : before_(before),
+        outcome_(CutOutcome::random_writes),
+        random_(seed),
+        piece_bytes_(cut.piece_bytes) {
+    const auto sequences = before.unsynced();
+    for (std::size_t i = 0; i < sequences.size(); ++i) {
+      const bool lands = i < cut.lands.size() && cut.lands[i];
+      exact_[sequences[i]] = cut.torn == i ? Landing::torn : lands ? Landing::whole : Landing::none;
+    }
+  }
 
   Disk result();
 
  private:
-  enum class Landing { none, whole, by_sector, first_sectors };
+  enum class Landing { none, whole, by_sector, first_sectors, torn };
 
   void choose_prefix();
   Landing landing_of(const PendingChange& pending);
@@ -51,18 +65,13 @@ class PowerCut {
   const Disk& before_;
   const CutOutcome outcome_;
   std::mt19937_64 random_;
-  std::uint64_t prefix_end_ = 0;  ///< sequence of the change that lands in part
+  const std::uint64_t piece_bytes_ = kSectorBytes;
+  std::map<std::uint64_t, Landing> exact_;  ///< by sequence, where each is given
+  std::uint64_t prefix_end_ = 0;            ///< sequence of the change that lands in part
 };
 
 void PowerCut::choose_prefix() {
-  std::vector<std::uint64_t> sequences;
-  for (const auto& [id, file] : before_.files_) {
-    for (const auto& pending : file.pending) sequences.push_back(pending.sequence);
-  }
-  for (const auto& [id, directory] : before_.directories_) {
-    for (const auto& pending : directory.pending) sequences.push_back(pending.sequence);
-  }
-  std::sort(sequences.begin(), sequences.end());
+  const auto sequences = before_.unsynced();
   const auto whole = below(sequences.size() + 1);
   prefix_end_ = whole < sequences.size() ? sequences[whole] : before_.next_sequence_;
 }
@@ -70,6 +79,10 @@ void PowerCut::choose_prefix() {
 PowerCut::Landing PowerCut::landing_of(const PendingChange& pending) {
   const bool has_sectors =
       pending.change.kind == Change::Kind::write || pending.change.kind == Change::Kind::punch;
+  if (const auto given = exact_.find(pending.sequence); given != exact_.end()) {
+    // What has no pieces lands whole or not at all, and torn means not whole.
+    return given->second == Landing::torn && !has_sectors ? Landing::none : given->second;
+  }
   switch (outcome_) {
     case CutOutcome::nothing_lands:
       return Landing::none;
@@ -106,16 +119,20 @@ void PowerCut::land_bytes(BlockImage& image, const Change& change, Landing landi
     if (change.kind == Change::Kind::write) image.set_size_only(std::max(image.size(), end));
     return;
   }
-  const auto first_sector = change.offset / kSectorBytes;
+  const auto first_sector = change.offset / piece_bytes_;
   const auto sectors =
-      change.length == 0 ? 0 : (end + kSectorBytes - 1) / kSectorBytes - first_sector;
+      change.length == 0 ? 0 : (end + piece_bytes_ - 1) / piece_bytes_ - first_sector;
+  // Of a torn one at least one piece is missing.
+  const auto missing = landing == Landing::torn && sectors > 0
+                           ? below(sectors)
+                           : std::numeric_limits<std::uint64_t>::max();
   const auto prefix =
       landing == Landing::first_sectors && sectors > 0 ? below(sectors) : std::uint64_t{0};
   std::uint64_t landed_end = change.offset;
   for (std::uint64_t i = 0; i < sectors; ++i) {
-    if (landing == Landing::first_sectors ? i >= prefix : !coin()) continue;
-    const auto from = std::max(change.offset, (first_sector + i) * kSectorBytes);
-    const auto to = std::min(end, (first_sector + i + 1) * kSectorBytes);
+    if (landing == Landing::first_sectors ? i >= prefix : i == missing || !coin()) continue;
+    const auto from = std::max(change.offset, (first_sector + i) * piece_bytes_);
+    const auto to = std::min(end, (first_sector + i + 1) * piece_bytes_);
     land_sector(image, change, from, to);
     landed_end = to;
   }
@@ -216,6 +233,10 @@ Disk PowerCut::result() {
 
 Disk Disk::after_power_cut(CutOutcome outcome, std::uint64_t seed) const {
   return PowerCut(*this, outcome, seed).result();
+}
+
+Disk Disk::after_power_cut(const ExactCut& cut, std::uint64_t seed) const {
+  return PowerCut(*this, cut, seed).result();
 }
 
 }  // namespace coffer::platform::simulated

@@ -108,6 +108,15 @@ void Disk::apply_to_file(FileNode& file, const Change& change) {
       }
       break;
     }
+    case Change::Kind::rot:
+      for (BlockImage* const image : {&file.live, &file.durable}) {
+        if (change.offset >= image->size()) continue;
+        std::byte byte{};
+        image->read(change.offset, {&byte, 1});
+        byte ^= static_cast<std::byte>(change.length);
+        image->write(change.offset, {&byte, 1});
+      }
+      break;
     case Change::Kind::overwrite:
       file.live = BlockImage();
       file.live.write(0, *change.payload);
@@ -173,6 +182,18 @@ void Disk::note_closed(NodeId id) {
   const auto found = files_.find(id);
   Expects(found != files_.end() && found->second.opens > 0);
   --found->second.opens;
+}
+
+std::vector<std::uint64_t> Disk::unsynced() const {
+  std::vector<std::uint64_t> sequences;
+  for (const auto& [id, file] : files_) {
+    for (const auto& pending : file.pending) sequences.push_back(pending.sequence);
+  }
+  for (const auto& [id, directory] : directories_) {
+    for (const auto& pending : directory.pending) sequences.push_back(pending.sequence);
+  }
+  std::sort(sequences.begin(), sequences.end());
+  return sequences;
 }
 
 std::uint64_t Disk::used_bytes() const {

@@ -45,6 +45,7 @@ struct Change {
     remove,          ///< node, directory, name
     sync_directory,  ///< directory
     overwrite,       ///< node, payload: somebody tampered; no step of the machine
+    rot,             ///< node, offset, length: the bits to flip in the byte there; no step either
   };
   Kind kind = Kind::write;
   NodeId node = kNoNode;
@@ -57,7 +58,7 @@ struct Change {
   std::string to_name = {};
   std::string path = {};  ///< for the log only
 
-  [[nodiscard]] bool is_step() const { return kind != Kind::overwrite; }
+  [[nodiscard]] bool is_step() const { return kind != Kind::overwrite && kind != Kind::rot; }
 };
 
 /// A change that no sync has made durable yet.
@@ -89,6 +90,9 @@ class Disk {
 
   /// The disk that a power cut leaves; all of it durable.  See crash.cpp.
   [[nodiscard]] Disk after_power_cut(CutOutcome outcome, std::uint64_t seed) const;
+  [[nodiscard]] Disk after_power_cut(const ExactCut& cut, std::uint64_t seed) const;
+  /// The sequence numbers of what no sync has made durable, in order.
+  [[nodiscard]] std::vector<std::uint64_t> unsynced() const;
   /// The same contents and names, all of it durable.
   [[nodiscard]] Disk all_durable() const;
 

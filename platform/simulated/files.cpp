@@ -42,14 +42,15 @@ class SimulatedMapping final : public Mapping {
 
   void copy_out(std::uint64_t offset, std::span<std::byte> out) const override {
     machine_.fault("copy_out", path_, offset_ + offset, out.size());
+    const auto from = machine_.directed("copy_out", path_, offset_ + offset, out.size());
     if (offset > length_ || out.size() > length_ - offset) refuse("read mapped", path_, 0);
     const std::lock_guard guard(machine_.mutex());
     const auto& image = machine_.disk().file(node_)->live;
     const auto mapped_end = (image.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
-    if (!out.empty() && offset_ + offset + out.size() > mapped_end) {
+    if (!out.empty() && from + out.size() > mapped_end) {
       refuse("read mapped", path_, EIO);
     }
-    image.read(offset_ + offset, out);
+    image.read(from, out);
   }
 
  private:
@@ -86,6 +87,7 @@ class SimulatedFile final : public File {
 
   std::size_t read_at(std::uint64_t offset, std::span<std::byte> out) const override {
     machine_.fault("read", path_, offset, out.size());
+    offset = machine_.directed("read", path_, offset, out.size());
     const std::lock_guard guard(machine_.mutex());
     const auto size = image().size();
     if (offset >= size) return 0;
@@ -148,6 +150,7 @@ class SimulatedFile final : public File {
   void write(std::uint64_t offset, Payload payload) {
     if (payload->empty()) return;
     machine_.fault("write", path_, offset, payload->size());
+    offset = machine_.directed("write", path_, offset, payload->size());
     require_writable("write");
     const std::lock_guard guard(machine_.mutex());
     machine_.require_space("write", path_, image().blocks_missing(offset, payload->size()));

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <coffer/error.hpp>
 #include <limits>
@@ -64,6 +65,9 @@ void Machine::fault(const char* operation, const Path& path, std::uint64_t offse
 }
 
 void Machine::apply(Change change) {
+  // First what may fail: a change that is not in the log has not happened.
+  if (recording_ && log_.size() == log_.capacity())
+    log_.reserve(std::max<std::size_t>(64, 2 * log_.size()));
   disk_.apply(change);
   if (change.is_step()) ++steps_;
   if (recording_) log_.push_back(std::move(change));
@@ -137,12 +141,32 @@ std::uint64_t Machine::seed_of_descendant(std::uint64_t a, std::uint64_t b) cons
 std::unique_ptr<SimulatedPlatform> Machine::cut_at(std::uint64_t step, CutOutcome outcome,
                                                    std::uint64_t seed) const {
   const std::lock_guard guard(mutex_);
+  const Disk& disk = disk_at(step);
+  const auto seed_after =
+      mix(seed_of_descendant(step, seed) + static_cast<std::uint64_t>(outcome) + 1);
+  return std::make_unique<Machine>(seed_after, disk.after_power_cut(outcome, seed));
+}
+
+const Disk& Machine::disk_at(std::uint64_t step) const {
   Expects(base_.has_value());
   Expects(step >= base_->steps && step <= steps_);
   move_replay_to(step);
-  const auto seed_after =
-      mix(seed_of_descendant(step, seed) + static_cast<std::uint64_t>(outcome) + 1);
-  return std::make_unique<Machine>(seed_after, replay_->disk.after_power_cut(outcome, seed));
+  return replay_->disk;
+}
+
+std::size_t Machine::unsynced_at(std::uint64_t step) const {
+  const std::lock_guard guard(mutex_);
+  return disk_at(step).unsynced().size();
+}
+
+std::unique_ptr<SimulatedPlatform> Machine::cut_exactly_at(std::uint64_t step, const ExactCut& cut,
+                                                           std::uint64_t seed) const {
+  const std::lock_guard guard(mutex_);
+  const Disk& disk = disk_at(step);
+  std::uint64_t which = mix(cut.piece_bytes + cut.torn.value_or(cut.lands.size()));
+  for (const bool lands : cut.lands) which = mix(which * 2 + (lands ? 1 : 0));
+  return std::make_unique<Machine>(mix(seed_of_descendant(step, seed) + which),
+                                   disk.after_power_cut(cut, seed));
 }
 
 std::unique_ptr<SimulatedPlatform> Machine::copy() const {
@@ -228,6 +252,16 @@ std::vector<std::byte> Machine::contents(const Path& path) const {
   std::vector<std::byte> bytes(image.size());
   image.read(0, bytes);
   return bytes;
+}
+
+void Machine::rot(const Path& path, std::uint64_t offset, std::byte flipped_bits) {
+  const std::lock_guard guard(mutex_);
+  Change change;
+  change.kind = Change::Kind::rot;
+  change.node = find_file("rot in", path).node;
+  change.offset = offset;
+  change.length = std::to_integer<std::uint64_t>(flipped_bits);
+  apply(std::move(change));
 }
 
 void Machine::set_contents(const Path& path, std::span<const std::byte> bytes) {

@@ -31,13 +31,17 @@ class SimulatedClock final : public Clock {
   std::chrono::nanoseconds monotonic() const override {
     return std::chrono::nanoseconds(since_start_.load());
   }
-  std::chrono::nanoseconds wall() const override { return kStart + monotonic(); }
+  std::chrono::nanoseconds wall() const override {
+    return kStart + monotonic() - std::chrono::nanoseconds(wall_set_back_.load());
+  }
   void advance(std::chrono::nanoseconds by) { since_start_.fetch_add(by.count()); }
+  void set_wall_back(std::chrono::nanoseconds by) { wall_set_back_.fetch_add(by.count()); }
 
  private:
   // 2024-01-01 00:00:00 UTC, so that formatted times look like times.
   static constexpr std::chrono::nanoseconds kStart = std::chrono::seconds(1704067200);
   std::atomic<std::chrono::nanoseconds::rep> since_start_{0};
+  std::atomic<std::chrono::nanoseconds::rep> wall_set_back_{0};
 };
 
 class SimulatedEntropy final : public Entropy {
@@ -72,6 +76,9 @@ class Machine final : public SimulatedPlatform {
   std::vector<SimulatedStep> log() const override;
   std::unique_ptr<SimulatedPlatform> cut_at(std::uint64_t step, CutOutcome outcome,
                                             std::uint64_t seed) const override;
+  std::size_t unsynced_at(std::uint64_t step) const override;
+  std::unique_ptr<SimulatedPlatform> cut_exactly_at(std::uint64_t step, const ExactCut& cut,
+                                                    std::uint64_t seed) const override;
   std::unique_ptr<SimulatedPlatform> copy() const override;
   void set_fault(Fault fault) override { fault_ = std::move(fault); }
   void set_lock_fault(std::function<void(std::uint64_t length)> fault) override {
@@ -80,6 +87,11 @@ class Machine final : public SimulatedPlatform {
   void set_failed_sync_drops_writes(bool on) override { failed_sync_drops_writes_ = on; }
   void set_capacity_bytes(std::uint64_t bytes) override { capacity_bytes_ = bytes; }
   void advance(std::chrono::nanoseconds by) override { clock_.advance(by); }
+  void set_wall_back(std::chrono::nanoseconds by) override { clock_.set_wall_back(by); }
+  void set_misdirection(Misdirection misdirection) override {
+    misdirection_ = std::move(misdirection);
+  }
+  void rot(const Path& path, std::uint64_t offset, std::byte flipped_bits) override;
   std::vector<std::byte> contents(const Path& path) const override;
   void set_contents(const Path& path, std::span<const std::byte> bytes) override;
   std::uint64_t open_files() const override { return open_files_; }
@@ -96,6 +108,11 @@ class Machine final : public SimulatedPlatform {
 
   void fault(const char* operation, const Path& path, std::uint64_t offset = 0,
              std::uint64_t length = 0) const;
+  /// Where it really reads or writes.
+  [[nodiscard]] std::uint64_t directed(const char* operation, const Path& path,
+                                       std::uint64_t offset, std::uint64_t length) const {
+    return misdirection_ ? misdirection_(operation, path, offset, length) : offset;
+  }
   void lock_fault(std::uint64_t length) const {
     if (lock_fault_) lock_fault_(length);
   }
@@ -126,6 +143,7 @@ class Machine final : public SimulatedPlatform {
   const std::uint64_t device;
 
  private:
+  const Disk& disk_at(std::uint64_t step) const;
   void move_replay_to(std::uint64_t step) const;
   [[nodiscard]] std::uint64_t seed_of_descendant(std::uint64_t a, std::uint64_t b) const;
 
@@ -137,6 +155,7 @@ class Machine final : public SimulatedPlatform {
   std::uint64_t capacity_bytes_;
   std::atomic<bool> failed_sync_drops_writes_{false};
   Fault fault_;
+  Misdirection misdirection_;
   std::function<void(std::uint64_t)> lock_fault_;
 
   bool recording_ = false;

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,15 @@ enum class CutOutcome {
 inline constexpr std::array kCutOutcomes = {
     CutOutcome::nothing_lands, CutOutcome::everything_lands, CutOutcome::random_sectors,
     CutOutcome::torn_blocks,   CutOutcome::random_writes,    CutOutcome::prefix_then_torn};
+
+/// What becomes of each single change (a write, a reservation, a change of length or name) that no sync had made
+/// durable, in the order in which they were made.
+struct ExactCut {
+  std::vector<bool> lands;  ///< those behind its end do not
+  std::optional<std::size_t>
+      torn;  ///< this one, if it is a write, lands in pieces, not all of them
+  std::uint64_t piece_bytes = 512;
+};
 
 /// One thing that the machine was asked to do that changes its disk: counted, and a place to cut.
 struct SimulatedStep {
@@ -66,6 +76,11 @@ class SimulatedPlatform : public Platform {
   [[nodiscard]] virtual std::unique_ptr<SimulatedPlatform> cut_at(std::uint64_t step,
                                                                   CutOutcome outcome,
                                                                   std::uint64_t seed) const = 0;
+  /// How many changes no sync has made durable after the first `step` steps.
+  [[nodiscard]] virtual std::size_t unsynced_at(std::uint64_t step) const = 0;
+  /// As cut_at, with the fate of each unsynced change given; `seed` decides which pieces of a torn one land.
+  [[nodiscard]] virtual std::unique_ptr<SimulatedPlatform> cut_exactly_at(
+      std::uint64_t step, const ExactCut& cut, std::uint64_t seed) const = 0;
   /// A new machine with the same disk contents, all of it durable.
   [[nodiscard]] virtual std::unique_ptr<SimulatedPlatform> copy() const = 0;
 
@@ -82,6 +97,16 @@ class SimulatedPlatform : public Platform {
   virtual void set_capacity_bytes(std::uint64_t bytes) = 0;
   /// Moves both clocks.
   virtual void advance(std::chrono::nanoseconds by) = 0;
+
+  /// Sets the time of day forward or back; the other clock goes on.
+  virtual void set_wall_back(std::chrono::nanoseconds by) = 0;
+
+  /// Where a disk that errs reads or writes instead of at `offset`.  Empty: it does not err.  As set_fault.
+  using Misdirection = std::function<std::uint64_t(const char* operation, const Path& path,
+                                                   std::uint64_t offset, std::uint64_t length)>;
+  virtual void set_misdirection(Misdirection misdirection) = 0;
+  /// Bit rot: what lies at `offset` of a file changes by itself, on the disk and in what is read from now on.  No step.
+  virtual void rot(const Path& path, std::uint64_t offset, std::byte flipped_bits) = 0;
 
   /// Raw access for tampering: the live contents of a file, changed in place.
   [[nodiscard]] virtual std::vector<std::byte> contents(const Path& path) const = 0;

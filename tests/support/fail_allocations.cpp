@@ -8,10 +8,12 @@ namespace {
 
 thread_local std::uint64_t left = 0;  // 0: allocations do not fail
 thread_local bool reached = false;
+thread_local bool later_ones_too = false;
 
 void* allocate(std::size_t size) {
   if (left != 0 && --left == 0) {
     reached = true;
+    left = later_ones_too ? 1 : 0;
     throw std::bad_alloc();
   }
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
@@ -51,9 +53,14 @@ void operator delete[](void* memory, std::size_t) noexcept {
 
 namespace coffer::test {
 
-void fail_allocation_in(std::uint64_t n) {
+void fail_allocation_in(std::uint64_t n, bool and_later) {
   reached = false;
+  later_ones_too = and_later;
   left = n;
+}
+
+std::uint64_t allocations_until_failure() {
+  return left;
 }
 
 bool stop_failing_allocations() {

@@ -10,10 +10,11 @@ namespace coffer::test {
 
 class TempDirectory {
  public:
-  explicit TempDirectory(const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
+  explicit TempDirectory(
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
     std::random_device random;
     do {
-      path_ = in / ("coffer-test-" + std::to_string(random()));
+      path_ = parent / ("coffer-test-" + std::to_string(random()));
     } while (!std::filesystem::create_directory(path_));
     std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
   }

@@ -1,9 +1,15 @@
-#include "tests/campaign/gate.hpp"
+#include "tests/campaign/sim/gates.hpp"
 
 namespace coffer::campaign {
 
 std::vector<Gate> simulated_gates() {
-  return {};
+  return {
+      {"crash-images", "disks after a power cut", 1'000'000, sim::crash_images, 12},
+      {"nested-crashes", "crashes inside recovery", 100'000, sim::nested_crashes, 3},
+      {"faults", "faults by index", 250'000, sim::faults_by_index, 8},
+      {"seeds", "seeds run twice", 10'000, sim::seeds_twice, 8},
+      {"model-operations", "operations compared", 50'000'000, sim::model_operations, 4},
+  };
 }
 
 }  // namespace coffer::campaign
