@@ -8,7 +8,9 @@
 #include <signal.h>
 
 #include <atomic>
+#include <mutex>
 #include <random>
+#include <string>
 
 #include "tests/campaign/process/process_gates.hpp"
 #include "tests/campaign/process/series.hpp"
@@ -22,12 +24,15 @@ namespace {
 
 using hard::Milliseconds;
 
-constexpr std::uint64_t kCutsEach = 40;
+constexpr std::uint64_t kCutsEach = 10;
 /// Of a worker whose file system is gone.
 constexpr Milliseconds kTimeToEnd{20'000};
 
-/// Where in its work the cuts met the workers.
+/// Where in its work the cuts met the workers, and on which file systems.
 struct Met {
+  std::atomic<std::uint64_t> on_xfs{0};
+  std::mutex mutex;
+  std::string no_xfs;  ///< why there is none
   std::atomic<std::uint64_t> in_opening{0};
   std::atomic<std::uint64_t> in_work{0};
   std::atomic<std::uint64_t> commit_under_way_there{0};
@@ -59,11 +64,17 @@ hard::Acknowledged load_until_cut(const std::filesystem::path& store, test::Disk
   return hard::acknowledged_by(worker.said(), before);
 }
 
-void one_series(const Series& series, const std::filesystem::path& room, Met& met) {
-  const bool xfs = series.number() % 2 == 1;
+void one_series(const Series& series, const std::filesystem::path& room, bool xfs, Met& met) {
   test::DiskImage disk(room / "image", room / "disk", xfs ? "xfs" : "ext4");
   const std::uint64_t bytes = xfs ? 320u << 20 : 64u << 20;
-  if (!disk.make(bytes) || !disk.mount()) return series.run().skip(disk.why());
+  if (!disk.make(bytes) || !disk.mount()) {
+    if (!xfs) return series.run().skip(disk.why());
+    {
+      const std::lock_guard lock(met.mutex);
+      met.no_xfs = disk.why();
+    }
+    return one_series(series, room, false, met);
+  }
   const std::filesystem::path store = disk.path() / "store";
   static_cast<void>(Store::create(store, hard::test_key()));
   std::mt19937_64 random(series.seed());
@@ -79,6 +90,7 @@ void one_series(const Series& series, const std::filesystem::path& room, Met& me
     if (random() % 4 == 0) {
       acknowledged.number = expect_survivors(store, acknowledged, Opening::writable);
     }
+    if (xfs) ++met.on_xfs;
     series.run().ran(1, 1);
   }
 }
@@ -89,11 +101,13 @@ void cut_the_power(GateRun& run) {
   Met met;
   run_with_mounts(run, kPowerCuts, kCutsEach, "900m",
                   [&](const Series& series, const std::filesystem::path& room) {
-                    one_series(series, room, met);
+                    one_series(series, room, series.number() % 2 == 1, met);
                   });
-  run.note(fmt::format("{} in openings, {} later; the commit under way was there {} times",
-                       met.in_opening.load(), met.in_work.load(),
-                       met.commit_under_way_there.load()));
+  run.note(
+      fmt::format("{} on XFS; {} in openings, {} later; the commit under way was there {} times",
+                  met.on_xfs.load(), met.in_opening.load(), met.in_work.load(),
+                  met.commit_under_way_there.load()));
+  if (!met.no_xfs.empty()) run.note("all on ext4: " + met.no_xfs);
 }
 
 }  // namespace coffer::campaign::process
