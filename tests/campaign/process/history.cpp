@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 namespace coffer::campaign::process {
 namespace {
@@ -130,20 +131,31 @@ class HistoryChecker {
 
 // --- Spoilers --------------------------------------------------------------------------------------
 
-/// Two commits of a history that both change some key, the later one last in that key; nothing without such.
+/// The commits in their order, each with who made it: not those who changed nothing and were given the last number.
+std::map<std::uint64_t, WriterRecord*> commits_of(History& history) {
+  std::map<std::uint64_t, WriterRecord*> commits;
+  for (WriterRecord& writer : history.writers) {
+    if (writer.number <= history.base) continue;
+    WriterRecord*& made_by = commits[writer.number];
+    if (made_by == nullptr || writer.begun < made_by->begun) made_by = &writer;
+  }
+  return commits;
+}
+
+/// Two commits of a history that both change some key; nothing without such.
 struct Rewrite {
   Key key = 0;
   const WriterRecord* earlier = nullptr;
   const WriterRecord* later = nullptr;
 };
-std::optional<Rewrite> find_rewrite(const History& history) {
-  for (const WriterRecord& earlier : history.writers) {
-    for (const WriterRecord& later : history.writers) {
-      if (earlier.number == 0 || later.number <= earlier.number) continue;
-      for (const auto& [key, value] : earlier.changes) {
-        const auto again = later.changes.find(key);
-        if (again != later.changes.end() && again->second != value) {
-          return Rewrite{key, &earlier, &later};
+std::optional<Rewrite> find_rewrite(History& history) {
+  const auto commits = commits_of(history);
+  for (auto earlier = commits.begin(); earlier != commits.end(); ++earlier) {
+    for (auto later = std::next(earlier); later != commits.end(); ++later) {
+      for (const auto& [key, value] : earlier->second->changes) {
+        const auto again = later->second->changes.find(key);
+        if (again != later->second->changes.end() && again->second != value) {
+          return Rewrite{key, earlier->second, later->second};
         }
       }
     }
@@ -158,12 +170,9 @@ ReaderRecord* reader_of_something(History& history) {
 }
 
 WriterRecord* committed_writer(History& history, bool first) {
-  WriterRecord* found = nullptr;
-  for (WriterRecord& writer : history.writers) {
-    if (writer.number == 0) continue;
-    if (found == nullptr || (writer.number < found->number) == first) found = &writer;
-  }
-  return found;
+  const auto commits = commits_of(history);
+  if (commits.empty()) return nullptr;
+  return first ? commits.begin()->second : commits.rbegin()->second;
 }
 
 Moment end_of(const History& history) {
@@ -232,8 +241,8 @@ bool lose_an_update(History& history) {
 }
 /// A reader that begins after everything sees the state before everything.
 bool go_stale(History& history) {
-  if (std::ranges::none_of(history.writers,
-                           [](const WriterRecord& writer) { return writer.durable != 0; })) {
+  const auto commits = commits_of(history);
+  if (std::ranges::none_of(commits, [](const auto& one) { return one.second->durable != 0; })) {
     return false;
   }
   ReaderRecord reader;

@@ -134,7 +134,8 @@ class SealedWorld {
     const Key key = hard::test_key();
     txn::Engine::create(platform_, store, &key, {}, options());
     {
-      Store open = open_store(store);
+      // Without a thread of its own: nothing is written while it is copied.
+      Store open = open_store(store, false);
       commit_some(open, commits);
       fork_with(open);
       // As a machine's snapshot would take it: in the middle of its work, with a journal to recover.
@@ -154,18 +155,19 @@ class SealedWorld {
   }
 
  private:
-  static Options options() {
+  static Options options(bool background = true) {
     Options options;
+    options.background_checkpoints = background;
     options.checkpoint_journal_bytes = 256u << 10;
     options.checkpoint_interval = std::chrono::milliseconds(5);
     options.write_buffer_bytes_max = 512u << 10;
     options.locked_bytes_max = 1u << 20;
     return options;
   }
-  Store open_store(const fs::path& path) {
+  Store open_store(const fs::path& path, bool background = true) {
     const Key key = hard::test_key();
-    return Store(std::make_unique<Store::State>(txn::Engine::open(platform_, path, &key, options()),
-                                                platform_.entropy()));
+    return Store(std::make_unique<Store::State>(
+        txn::Engine::open(platform_, path, &key, options(background)), platform_.entropy()));
   }
   void commit_some(Store& store, std::uint64_t commits) const {
     std::uint64_t n = 0;
@@ -254,17 +256,21 @@ void collect_nonces(GateRun& run) {
   NonceCollection all;
   const std::uint64_t wanted = run.cases();
   const std::uint64_t to_seal = std::max<std::uint64_t>(1, wanted / kSealedShare);
+  const std::uint64_t commits = std::clamp<std::uint64_t>(to_seal / 1000, 4, 200);
   std::uint64_t counted = 0;
-  while (counted < to_seal && !run.stop()) {
-    SealedWorld(run, all).live(std::clamp<std::uint64_t>(to_seal / 1000, 4, 200));
+  const auto live = [&] {
+    SealedWorld(run, all).live(commits);
     const std::uint64_t sealed = std::min(all.sealed(), wanted);
-    run.ran(sealed - std::min(counted, sealed), 0);
+    run.ran(sealed - counted, 0);
     counted = sealed;
-  }
-  const std::uint64_t left = wanted - counted;
-  const std::uint64_t children = std::min(left / kForkedEach, left / kForkedEvery + 1);
-  if (children > 0 && !run.stop()) draw_in_children(run, all, children);
-  draw_in_threads(run, all, left - children * kForkedEach);
+  };
+  // A world first, so that the children's parent has drawn before it forks.
+  live();
+  const std::uint64_t to_draw = wanted - std::min(wanted, std::max(counted, to_seal));
+  const std::uint64_t children = std::min(to_draw / kForkedEach, to_draw / kForkedEvery + 2);
+  if (children > 0) draw_in_children(run, all, children);
+  draw_in_threads(run, all, to_draw - children * kForkedEach);
+  while (counted < to_seal && !run.stop()) live();
 
   const std::uint64_t sealed = all.sealed();
   const std::uint64_t drawn = all.drawn();
