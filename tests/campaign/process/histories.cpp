@@ -54,20 +54,20 @@ std::uint64_t value_in(Bytes bytes) {
   return value;
 }
 
-Seen look_up(Tree& tree, Key key) {
+Seen look_up(Tree& tree, HistoryKey key) {
   const auto found = tree.get(integer_key(key));
   return {key, found ? value_in(found->bytes()) : 0};
 }
 void look_at_all(Tree& tree, std::vector<Seen>& seen) {
-  std::set<Key> absent;
-  for (Key key = 0; key < kKeys; ++key) absent.insert(key);
+  std::set<HistoryKey> absent;
+  for (HistoryKey key = 0; key < kKeys; ++key) absent.insert(key);
   Cursor cursor = tree.cursor();
   for (bool more = cursor.first(); more; more = cursor.next()) {
-    const Key key = key_integer(cursor.key());
+    const HistoryKey key = key_integer(cursor.key());
     seen.push_back({key, value_in(cursor.value())});
     absent.erase(key);
   }
-  for (const Key key : absent) seen.push_back({key, 0});
+  for (const HistoryKey key : absent) seen.push_back({key, 0});
 }
 
 /// The threads of one history on an open store.
@@ -144,7 +144,7 @@ class Recorder {
 
   void change_some(Tree& tree, std::mt19937_64& random, Contents& changes) {
     for (std::uint64_t count = 1 + random() % 5; count > 0; --count) {
-      const Key key = random() % kKeys;
+      const HistoryKey key = random() % kKeys;
       if (random() % 5 == 0) {
         tree.erase(integer_key(key));
         changes[key] = 0;
@@ -202,7 +202,7 @@ class Recorder {
       record.begun = now();
       record.number = transaction.commit_number();
       Tree tree = transaction.tree("history");
-      const Key again = random() % kKeys;
+      const HistoryKey again = random() % kKeys;
       record.seen.push_back(look_up(tree, again));
       if (random() % 2 == 0) look_at_all(tree, record.seen);
       for (std::uint64_t look = random() % 4; look > 0; --look) {
@@ -285,7 +285,7 @@ void expect_contents(Store& store, const Contents& contents) {
   }
 }
 
-void one_series(const Series& series, SpoiledCounts& counts) {
+void history_series(const Series& series, SpoiledCounts& counts) {
   const test::TempDirectory directory(fast_place());
   const std::filesystem::path path = directory.path() / "store";
   Options options;
@@ -325,7 +325,7 @@ void one_series(const Series& series, SpoiledCounts& counts) {
 void record_histories(GateRun& run) {
   SpoiledCounts counts;
   run_in_series(run, kHistories, kHistoriesEach,
-                [&](const Series& series) { one_series(series, counts); });
+                [&](const Series& series) { history_series(series, counts); });
   std::uint64_t noticed = 0;
   std::uint64_t ways = 0;
   for (const auto& count : counts.noticed) {

@@ -144,7 +144,7 @@ std::map<std::uint64_t, WriterRecord*> commits_of(History& history) {
 
 /// Two commits of a history that both change some key; nothing without such.
 struct Rewrite {
-  Key key = 0;
+  HistoryKey key = 0;
   const WriterRecord* earlier = nullptr;
   const WriterRecord* later = nullptr;
 };

@@ -21,12 +21,12 @@
 namespace coffer::campaign::process {
 
 using Moment = std::int64_t;  ///< nanoseconds of a clock that all threads share
-using Key = std::uint64_t;
-using Contents = std::map<Key, std::uint64_t>;  ///< absent keys are not in it
+using HistoryKey = std::uint64_t;
+using Contents = std::map<HistoryKey, std::uint64_t>;  ///< absent keys are not in it
 
 /// What one look-up found; 0: nothing.  Every value is written once in all histories.
 struct Seen {
-  Key key = 0;
+  HistoryKey key = 0;
   std::uint64_t value = 0;
 };
 

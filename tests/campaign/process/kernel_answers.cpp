@@ -174,7 +174,7 @@ void judge(const fs::path& store, const AnswerKind& kind, const AnswerRun& run,
   static_cast<void>(expect_survivors(store, acknowledged, Opening::writable));
 }
 
-void one_series(const Series& series) {
+void answer_series(const Series& series) {
   const test::TempDirectory directory(fast_place());
   const fs::path base = directory.path() / "base";
   const fs::path store = directory.path() / "store";
@@ -208,7 +208,7 @@ void one_series(const Series& series) {
 
 void answer_for_the_kernel(GateRun& run) {
   if (const auto obstacle = Tracer::obstacle()) return run.skip(*obstacle);
-  run_in_series(run, kKernelAnswers, kAnswersEach, one_series);
+  run_in_series(run, kKernelAnswers, kAnswersEach, answer_series);
 }
 
 #else

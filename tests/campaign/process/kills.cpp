@@ -40,7 +40,7 @@ Ended load_until(const std::filesystem::path& store, const hard::Acknowledged& b
   return ended;
 }
 
-void one_series(const Series& series) {
+void kill_series(const Series& series) {
   const test::TempDirectory directory(fast_place());
   const std::filesystem::path store = directory.path() / "store";
   static_cast<void>(Store::create(store, hard::test_key()));
@@ -71,7 +71,7 @@ void one_series(const Series& series) {
 
 void kill_at_system_calls(GateRun& run) {
   if (const auto obstacle = Tracer::obstacle()) return run.skip(*obstacle);
-  run_in_series(run, kKills, kKillsEach, one_series);
+  run_in_series(run, kKills, kKillsEach, kill_series);
 }
 
 }  // namespace coffer::campaign::process

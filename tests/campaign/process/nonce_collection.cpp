@@ -103,8 +103,7 @@ std::uint64_t NonceCollection::repeats() {
   const std::lock_guard lock(mutex_);
   // The same unit again is no repeat; what is left is one for each nonce and unit.
   std::ranges::sort(sealed_);
-  const auto again = std::ranges::unique(sealed_);
-  sealed_.erase(again.begin(), again.end());
+  sealed_.erase(std::unique(sealed_.begin(), sealed_.end()), sealed_.end());
   for (const Sealed& sealed : sealed_) drawn_.push_back(sealed.nonce);
   std::ranges::sort(drawn_);
   std::uint64_t repeats = 0;

@@ -30,7 +30,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr unsigned kThreads = 16;
+constexpr unsigned kDrawingThreads = 16;
 constexpr std::uint64_t kForkedEvery = 500'000;  ///< drawn nonces for each forked child
 constexpr std::uint64_t kForkedEach = 10'000;
 /// Of the nonces at least one in so many is met on its way to the disk.
@@ -63,7 +63,7 @@ void draw_in_threads(GateRun& run, NonceCollection& all, std::uint64_t count) {
   std::atomic<std::uint64_t> next{0};
   const std::uint64_t batches = (count + kBatch - 1) / kBatch;
   std::vector<std::jthread> threads;
-  for (unsigned t = 0; t < kThreads; ++t) {
+  for (unsigned t = 0; t < kDrawingThreads; ++t) {
     threads.emplace_back([&] {
       std::vector<NonceCollection::Digest> digests;
       for (std::uint64_t batch = next++; batch < batches && !run.stop(); batch = next++) {

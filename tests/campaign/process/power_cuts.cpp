@@ -64,7 +64,7 @@ hard::Acknowledged load_until_cut(const std::filesystem::path& store, test::Disk
   return hard::acknowledged_by(worker.said(), before);
 }
 
-void one_series(const Series& series, const std::filesystem::path& room, bool xfs, Met& met) {
+void cut_series(const Series& series, const std::filesystem::path& room, bool xfs, Met& met) {
   test::DiskImage disk(room / "image", room / "disk", xfs ? "xfs" : "ext4");
   const std::uint64_t bytes = xfs ? 320u << 20 : 64u << 20;
   if (!disk.make(bytes) || !disk.mount()) {
@@ -73,7 +73,7 @@ void one_series(const Series& series, const std::filesystem::path& room, bool xf
       const std::lock_guard lock(met.mutex);
       met.no_xfs = disk.why();
     }
-    return one_series(series, room, false, met);
+    return cut_series(series, room, false, met);
   }
   const std::filesystem::path store = disk.path() / "store";
   static_cast<void>(Store::create(store, hard::test_key()));
@@ -101,7 +101,7 @@ void cut_the_power(GateRun& run) {
   Met met;
   run_with_mounts(run, kPowerCuts, kCutsEach, "900m",
                   [&](const Series& series, const std::filesystem::path& room) {
-                    one_series(series, room, series.number() % 2 == 1, met);
+                    cut_series(series, room, series.number() % 2 == 1, met);
                   });
   run.note(
       fmt::format("{} on XFS; {} in openings, {} later; the commit under way was there {} times",

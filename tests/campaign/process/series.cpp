@@ -19,7 +19,7 @@
 namespace coffer::campaign::process {
 namespace {
 
-constexpr unsigned kThreads = 2;
+constexpr unsigned kSeriesThreads = 2;
 
 std::optional<std::uint64_t> replayed_series(const GateRun& run) {
   if (run.replay().empty()) return std::nullopt;
@@ -57,7 +57,8 @@ void run_in_threads(
   };
   std::vector<std::jthread> threads;
   // Also with one series: threads' mounts end with them.
-  const std::uint64_t wanted = std::min<std::uint64_t>(kThreads, (cases - 1) / cases_each + 1);
+  const std::uint64_t wanted =
+      std::min<std::uint64_t>(kSeriesThreads, (cases - 1) / cases_each + 1);
   for (std::uint64_t i = 0; i < wanted; ++i) threads.emplace_back([&] { in_thread(work); });
 }
 

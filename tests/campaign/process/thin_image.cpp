@@ -40,7 +40,7 @@ struct Totals {
 };
 
 /// What the tracer saw of a worker.
-struct Seen {
+struct WorkerSeen {
   std::uint64_t failed = 0;
   std::uint64_t failed_elsewhere = 0;  ///< of files that no commit depends on
   std::uint64_t succeeded_later = 0;
@@ -56,7 +56,7 @@ std::uint64_t acknowledged_so_far(hard::Worker& worker) {
   return hard::acknowledged_by(worker.said(), {}).number;
 }
 
-void see_result(hard::Worker& worker, Seen& seen, const SystemCall& call, long value) {
+void see_result(hard::Worker& worker, WorkerSeen& seen, const SystemCall& call, long value) {
   const std::uint64_t acknowledged = acknowledged_so_far(worker);
   if (value >= 0) {
     if (seen.failed > 0) ++seen.succeeded_later;
@@ -73,15 +73,15 @@ void see_result(hard::Worker& worker, Seen& seen, const SystemCall& call, long v
   seen.allowed = acknowledged + (seen.own ? 0 : 1);
 }
 
-void hold_back(hard::Worker& worker, Seen& seen, const SystemCall& call) {
+void hold_back(hard::Worker& worker, WorkerSeen& seen, const SystemCall& call) {
   if (seen.failed == 0 || seen.own || seen.held || call.thread != worker.pid()) return;
   seen.held = true;
   std::this_thread::sleep_for(kTimeToTell);
   seen.allowed = acknowledged_so_far(worker) + 1;
 }
 
-Seen persist_until_full(const std::filesystem::path& store) {
-  Seen seen;
+WorkerSeen persist_until_full(const std::filesystem::path& store) {
+  WorkerSeen seen;
   hard::Worker worker({"traced", "syncs", "persist", store.string(), std::to_string(kCommitsMax),
                        std::to_string(kAttempts)});
   Tracer().run(
@@ -112,10 +112,10 @@ void leave_only(const test::MemoryFileSystem& thin, std::uint64_t bytes) {
 }
 
 /// A worker's store on an image that runs out of space; what was seen.  Fewer bytes each time until it does.
-Seen run_out(test::DiskImage& disk, const test::MemoryFileSystem& thin, std::uint64_t bytes) {
+WorkerSeen run_out(test::DiskImage& disk, const test::MemoryFileSystem& thin, std::uint64_t bytes) {
   for (; bytes >= 4096; bytes /= 2) {
     leave_only(thin, bytes);
-    Seen seen = persist_until_full(disk.path() / "store");
+    WorkerSeen seen = persist_until_full(disk.path() / "store");
     if (seen.failed + seen.failed_elsewhere > 0) return seen;
   }
   throw std::runtime_error("no sync failed: the image did not run out of space");
@@ -132,7 +132,7 @@ void one_image(const Series& series, const std::filesystem::path& room, Totals& 
   static_cast<void>(Store::create(store, hard::test_key()));
   // The first segment of the journal takes 4 MiB: mostly it finds room.
   const std::uint64_t room_for_segment = random() % 4 == 0 ? 0 : 4'500'000;
-  const Seen seen = run_out(disk, thin, 300'000 + room_for_segment + random() % 4'000'000);
+  const WorkerSeen seen = run_out(disk, thin, 300'000 + room_for_segment + random() % 4'000'000);
   if (seen.failed > 0 && seen.acknowledged.number > seen.allowed) {
     series.violated(fmt::format(
         "commit {} was acknowledged after a sync of {} had failed; none after {} may be",
