@@ -77,14 +77,17 @@ class LinuxFileSystem final : public FileSystem {
   }
 
   std::vector<std::string> list(const Path& directory) const override {
-    std::error_code code;
     std::vector<std::string> names;
-    std::filesystem::directory_iterator at(directory_or_here(directory), code);
-    const std::filesystem::directory_iterator end;
-    while (!code && at != end) {
-      names.push_back(at->path().filename().string());
-      at.increment(code);
-    }
+    std::error_code code;
+    do {  // Opening and reading it may be interrupted on some file systems; then from the beginning.
+      names.clear();
+      std::filesystem::directory_iterator at(directory_or_here(directory), code);
+      const std::filesystem::directory_iterator end;
+      while (!code && at != end) {
+        names.push_back(at->path().filename().string());
+        at.increment(code);
+      }
+    } while (code.value() == EINTR);
     if (code) raise("list the directory", directory, code.value());
     std::sort(names.begin(), names.end());
     return names;

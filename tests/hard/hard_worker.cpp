@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   using namespace coffer::hard;
   const std::map<std::string, void (*)(const Arguments&)> commands{
       {"load", load},
+      {"persist", persist},
       {"verify", verify},
       {"bulk_load", bulk_load},
       {"bulk_check", bulk_check},
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
       {"snapshot_directory", snapshot_directory},
       {"restore_chain", restore_chain},
       {"poison", poison},
+      {"traced", traced},
       {"restore", restore},
   };
   const Arguments words(argv + 1, argv + argc);

@@ -11,6 +11,7 @@ namespace coffer::hard {
 using Arguments = std::vector<std::string>;
 
 void load(const Arguments& arguments);
+void persist(const Arguments& arguments);
 void verify(const Arguments& arguments);
 void bulk_load(const Arguments& arguments);
 void bulk_check(const Arguments& arguments);
@@ -32,6 +33,7 @@ void increment(const Arguments& arguments);
 void snapshot_directory(const Arguments& arguments);
 void restore_chain(const Arguments& arguments);
 void poison(const Arguments& arguments);
+void traced(const Arguments& arguments);
 void restore(const Arguments& arguments);
 
 /// One line, in one piece even when the process is killed.

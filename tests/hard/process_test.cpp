@@ -3,16 +3,16 @@
 // Whole processes that load, are limited, killed, locked out, and short of room.
 //
 // A sample by default, the whole thing with COFFER_FULL; each test says its figures.
-#include <sys/mount.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <random>
 #include <sstream>
 
+#include "tests/hard/acknowledged.hpp"
 #include "tests/hard/worker_process.hpp"
 #include "tests/hard/workload.hpp"
+#include "tests/support/mounts.hpp"
 #include "tests/support/remedy.hpp"
 #include "tests/support/skip.hpp"
 #include "tests/support/temp_directory.hpp"
@@ -21,24 +21,6 @@ namespace coffer::hard {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The last commit that a loading worker acknowledged, and its anchor.
-struct Acknowledged {
-  std::uint64_t number = 0;
-  std::string anchor;
-};
-Acknowledged acknowledged_by(const std::string& said, Acknowledged before) {
-  // A line that the kill cut off was never acknowledged.
-  const std::string whole = said.substr(0, said.rfind('\n') + 1);
-  std::istringstream lines(whole);
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream words(line);
-    std::string word;
-    words >> word;
-    if (word == "ack") words >> before.number >> before.anchor;
-  }
-  return before;
-}
 
 /// A worker must end well; what it said is shown.
 std::string succeed(const std::vector<std::string>& arguments, const WorkerLimits& limits = {}) {
@@ -164,43 +146,12 @@ TEST_CASE("A forked child gets errors from every call and harms nothing") {
 
 // --- A full disk ----------------------------------------------------------------------------------
 
-namespace {
-
-/// A file system of its own, in a file.
-class SmallDisk {
- public:
-  explicit SmallDisk(const fs::path& directory)
-      : image_(directory / "image"), path_(directory / "mounted") {
-    fs::create_directory(path_);
-    write_file(image_, "");
-    fs::resize_file(image_, 40u << 20);
-    mounted_ = run("mkfs.ext4 -q -F " + image_.string()) &&
-               run("mount -o loop " + image_.string() + " " + path_.string());
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount2(path_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  [[nodiscard]] bool mounted() const { return mounted_; }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  static bool run(const std::string& command) {
-    return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
-  }
-  fs::path image_;
-  fs::path path_;
-  bool mounted_ = false;
-};
-
-}  // namespace
-
 TEST_CASE("A full disk ends commits with NoSpace and loses nothing") {
   const test::TempDirectory directory;
   if (::geteuid() != 0) return test::skip("mounting a small file system needs root");
-  const SmallDisk disk(directory.path());
-  if (!disk.mounted()) return test::skip("a small ext4 image cannot be made or mounted here");
+  test::DiskImage disk(directory.path() / "image", directory.path() / "mounted", "ext4");
+  if (!disk.make(40u << 20) || !disk.mount())
+    return test::skip("a small ext4 image cannot be made or mounted here");
   const fs::path store = disk.path() / "store";
   const fs::path ballast = disk.path() / "ballast";
   create_store(store);

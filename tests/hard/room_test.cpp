@@ -2,8 +2,6 @@
 //
 // Backups and restores for which there is no room: refused, before anything is written where that can be known, and
 // nothing is left.
-#include <sys/mount.h>
-
 #include <catch2/catch.hpp>
 #include <coffer/coffer.hpp>
 #include <filesystem>
@@ -12,34 +10,12 @@
 
 #include "tests/hard/worker_process.hpp"
 #include "tests/hard/workload.hpp"
+#include "tests/support/mounts.hpp"
 #include "tests/support/skip.hpp"
 #include "tests/support/temp_directory.hpp"
 
 namespace coffer::hard {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// A file system in memory with room for so much.
-class SmallFileSystem {
- public:
-  SmallFileSystem(fs::path path, const std::string& size) : path_(std::move(path)) {
-    fs::create_directory(path_);
-    mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", 0, ("mode=0700,size=" + size).c_str()) == 0;
-  }
-  ~SmallFileSystem() {
-    if (mounted_) ::umount(path_.c_str());
-  }
-  SmallFileSystem(const SmallFileSystem&) = delete;
-  SmallFileSystem& operator=(const SmallFileSystem&) = delete;
-  [[nodiscard]] bool mounted() const { return mounted_; }
-  [[nodiscard]] fs::path at(const char* name) const { return path_ / name; }
-  [[nodiscard]] bool is_empty() const { return fs::is_empty(path_); }
-
- private:
-  fs::path path_;
-  bool mounted_ = false;
-};
 
 void put_noise(Store& store, int count, std::uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -57,7 +33,7 @@ void put_noise(Store& store, int count, std::uint64_t seed) {
 
 TEST_CASE("A backup or a restore for which there is no room is refused and leaves nothing") {
   const test::TempDirectory directory;
-  const SmallFileSystem small(directory.path() / "small", "2m");
+  const test::MemoryFileSystem small(directory.path() / "small", "2m");
   if (!small.mounted()) return test::skip("no file system can be mounted here");
   const auto at = [&](const char* name) { return directory.path() / name; };
   const Key key = test_key();

@@ -72,6 +72,51 @@ void load(const Arguments& arguments) {
   say("done");
 }
 
+// persist STORE COMMITS ATTEMPTS [one]: like load, but goes on trying after a failure, until so many attempts have
+// failed one after the other.  `failed N KIND WHAT` for each, where KIND is `typed` for the library's own errors.
+// With `one` everything happens in one thread.
+void persist(const Arguments& arguments) {
+  const std::uint64_t attempts = std::stoull(arguments.at(2));
+  Options options = small_steps();
+  if (arguments.size() > 3) {
+    options.background_checkpoints = false;
+    options.checkpoint_journal_bytes = 128 * 1024;
+  }
+  std::uint64_t n = 0;
+  const auto failed = [&](const char* kind, const char* what) {
+    say("failed " + std::to_string(n + 1) + " " + kind + " " + what);
+  };
+  try {
+    Store store = Store::open(arguments.at(0), test_key(), options);
+    {
+      auto transaction = store.read();
+      n = last_in(transaction);
+    }
+    const std::uint64_t until = n + std::stoull(arguments.at(1));
+    say("begin " + std::to_string(n));
+    for (std::uint64_t failures = 0; n < until && failures < attempts;) {
+      try {
+        write_commit(store, n + 1);
+      } catch (const Error& error) {
+        failed("typed", error.what());
+        ++failures;
+        continue;
+      }
+      failures = 0;
+      ++n;
+      say("ack " + std::to_string(n) + " " + to_text(store.anchor()));
+    }
+    store.close();
+    say("done");
+  } catch (const Error& error) {
+    failed("typed", error.what());
+  } catch (const std::bad_alloc& error) {
+    failed("typed", error.what());
+  } catch (const std::exception& error) {
+    failed("untyped", error.what());
+  }
+}
+
 // verify STORE ACKNOWLEDGED [ANCHOR]: clean, exactly one commit's contents, and no older than told.
 void verify(const Arguments& arguments) {
   Options options;

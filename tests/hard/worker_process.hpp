@@ -26,6 +26,9 @@ using Milliseconds = std::chrono::milliseconds;
 
 using test::full_run;
 
+/// Where the worker's program is; made by the build.
+extern const char* const kWorkerProgram;
+
 inline Milliseconds patience() {
   return full_run() ? Milliseconds(7'200'000) : Milliseconds(300'000);
 }
@@ -47,7 +50,7 @@ class Worker {
   explicit Worker(std::vector<std::string> arguments, const WorkerLimits& limits = {}) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("cannot make a pipe");
-    arguments.insert(arguments.begin(), HARD_WORKER);
+    arguments.insert(arguments.begin(), kWorkerProgram);
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -88,6 +91,16 @@ class Worker {
     }
     return true;
   }
+  /// Reads what it has said by now.
+  void listen() {
+    pollfd waiting{out_, POLLIN, 0};
+    char piece[4096];
+    while (!ended_saying_ && ::poll(&waiting, 1, 0) > 0) {
+      const auto got = ::read(out_, piece, sizeof piece);
+      if (got <= 0) return;
+      said_.append(piece, static_cast<std::size_t>(got));
+    }
+  }
   /// Lets it run; reads on meanwhile.
   void run_for(Milliseconds time) { hear({}, time); }
   void kill() {
@@ -98,10 +111,14 @@ class Worker {
     if (!ended_) {
       int status = 0;
       ::waitpid(pid_, &status, 0);
-      ended_ = true;
-      code_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+      ended(status);
     }
     return code_;
+  }
+  /// Whoever waits for it otherwise (a tracer) says what that gave.
+  void ended(int status) {
+    ended_ = true;
+    code_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
   }
   int finish() {
     hear({}, patience());

@@ -32,6 +32,8 @@ packages_to_build=(g++ meson ninja-build pkg-config libsodium-dev libboost-dev l
   libfmt-dev libzstd-dev libcli11-dev nlohmann-json3-dev)
 packages_to_test=(catch2 liblmdb-dev lmdb-utils db-util clang libclang-rt-14-dev clang-format
   clang-tidy)
+# File systems that the campaign cuts the power of.
+packages_to_campaign=(e2fsprogs xfsprogs)
 packages_to_demo=(unicode-data iso-codes)
 
 package_installed() {
