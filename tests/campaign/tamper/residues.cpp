@@ -12,7 +12,7 @@ namespace {
 
 using platform::SimulatedPlatform;
 
-constexpr const char* kTree = "tree";
+constexpr const char* kNeedleTree = "tree";
 
 /// What is looked for: nothing else in memory looks like it.
 std::string needle(std::mt19937_64& rng) {
@@ -53,7 +53,7 @@ class Residue {
   std::string write(Store& store) {
     WriteTransaction writing = store.write();
     {
-      Tree tree = writing.create_tree(kTree);
+      Tree tree = writing.create_tree(kNeedleTree);
       for (int i = 0; i < 30; ++i) {
         values_.push_back(needle(rng_));
         tree.put("key" + std::to_string(i), values_.back());
@@ -78,7 +78,7 @@ class Residue {
   std::string read(Store& store) {
     {
       ReadTransaction reading = store.read();
-      Tree tree = reading.tree(kTree);
+      Tree tree = reading.tree(kNeedleTree);
       const auto value = tree.get("key3");
       if (!value || !watched_.holds(value->text())) return "a value that is read is not found";
       std::array<std::byte, 100> piece{};
