@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "crypto/seal_format.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::crypto {
 namespace {
@@ -39,6 +40,7 @@ void derive_epoch(KeyMaterial& keys, std::size_t index, const KeyBytes& data) {
 }  // namespace
 
 void KeyMaterial::wipe_key_encryption() noexcept {
+  if (planted(Mutation::forget_key_wipe)) return;
   wipe(key_encryption);
   wipe(commitment);
   wipe(wrapping);

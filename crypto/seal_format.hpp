@@ -27,6 +27,7 @@
 #include <cstdint>
 
 #include "crypto/seal.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::crypto::seal_format {
 
@@ -72,10 +73,10 @@ template <typename Integer>
   for (std::size_t i = 0; i < store.size(); ++i) {
     out[kStoreIdAt + i] = store[i];
   }
-  out[kRoleAt] = static_cast<std::byte>(place.role);
+  if (!planted(Mutation::leave_out_role)) out[kRoleAt] = static_cast<std::byte>(place.role);
   out[kLevelAt] = static_cast<std::byte>(place.level);
-  put_little_endian(&out[kEpochAt], place.epoch);
-  put_little_endian(&out[kAAt], place.a);
+  if (!planted(Mutation::leave_out_epoch)) put_little_endian(&out[kEpochAt], place.epoch);
+  if (!planted(Mutation::leave_out_place)) put_little_endian(&out[kAAt], place.a);
   put_little_endian(&out[kBAt], place.b);
   for (std::size_t i = 0; i < kContext.size(); ++i) {
     out[kContextAt + i] = static_cast<std::byte>(kContext[i]);

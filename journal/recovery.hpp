@@ -27,6 +27,8 @@
 
 #include <cstdint>
 
+#include "platform/mutation.hpp"
+
 namespace coffer::journal {
 
 enum class Fragment : std::uint8_t {
@@ -65,6 +67,7 @@ enum class Verdict : std::uint8_t {
 [[nodiscard]] constexpr Verdict decide(const Evidence& evidence) {
   if (evidence.fragment == Fragment::good) return Verdict::accept;
   if (evidence.fragment == Fragment::malformed) return Verdict::tampered;
+  if (planted(Mutation::ignore_proof)) return Verdict::torn_tail;
   return evidence.proof == Proof::none ? Verdict::torn_tail : Verdict::tampered;
 }
 

@@ -26,6 +26,7 @@
 #include "journal/recovery.hpp"
 #include "journal/segment_names.hpp"
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::journal {
 
@@ -35,10 +36,10 @@ struct TheRules {
     return decide(evidence);
   }
   [[nodiscard]] static bool same_generation(const Generation& ours, const Generation& found) {
-    return ours == found;
+    return ours == found || planted(Mutation::ignore_generation);
   }
   [[nodiscard]] static bool follows(const crypto::Tag& last, const crypto::Tag& named) {
-    return last == named;
+    return last == named || planted(Mutation::drop_previous_tag);
   }
 };
 
@@ -77,6 +78,7 @@ class Scan {
       // Something of this generation is here that does not belong to the history.
       result_.dropped = place() == Place::inside || fragment == Fragment::broken_chain ||
                         fragment == Fragment::bad_body || beyond.any;
+      count_uncommitted_where_planted();
       return result_;
     }
   }
@@ -88,6 +90,7 @@ class Scan {
       if (Rules::judge({examine(), Proof::none, place()}) != Verdict::accept) refuse_change();
       accept();
     }
+    count_uncommitted_where_planted();
     if (place() != Place::between || result_.end.position != end.position ||
         result_.end.last_tag != end.last_tag || result_.end.last_commit != end.last_commit) {
       refuse_change();
@@ -162,10 +165,19 @@ class Scan {
     ++index_;
     ++result_.fragments;
     result_.durable_upto = std::max(result_.durable_upto, header_.durable_upto);
-    if (!marked) return;
+    if (marked) count_transaction();
+  }
+
+  /// What was accepted since the last one is a whole transaction.
+  void count_transaction() {
+    const CommitNumber commit = result_.end.last_commit.next();
     index_ = 0;
-    result_.end = {.position = at_, .last_tag = tag_, .last_commit = header_.commit};
-    visitor_.commit(header_.commit, at_);
+    result_.end = {.position = at_, .last_tag = chain_tag_, .last_commit = commit};
+    visitor_.commit(commit, at_);
+  }
+
+  void count_uncommitted_where_planted() {
+    if (planted(Mutation::replay_uncommitted_tail) && place() == Place::inside) count_transaction();
   }
 
   /// Opens a header at every position on the grid beyond at_, whatever files hold it.

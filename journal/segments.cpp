@@ -7,6 +7,7 @@
 
 #include "journal/segment_names.hpp"
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::journal {
 namespace {
@@ -148,7 +149,7 @@ void Segments::make_room(Lsn from, Lsn upto) {
       }
     }
     if (!named.empty() || names_unsynced_) {
-      files_.files->sync_directory(files_.directory);
+      if (!planted(Mutation::skip_directory_sync)) files_.files->sync_directory(files_.directory);
       names_unsynced_ = false;
     }
     std::map<std::uint64_t, Segment> ready;

@@ -33,6 +33,7 @@
 #include "journal/records.hpp"
 #include "journal/segments.hpp"
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::journal {
 namespace {
@@ -308,7 +309,7 @@ void JournalWriter::sync() {
     state.segments.sync();
   } catch (...) {
     // A sync that is tried again may report success after the data are gone.
-    state.poisoned = true;
+    state.poisoned = !planted(Mutation::retry_failed_sync);
     throw;
   }
   {

@@ -10,6 +10,7 @@
 #include "pager/pager.hpp"
 #include "platform/contracts.hpp"
 #include "platform/fork_generation.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::pager {
 
@@ -76,6 +77,7 @@ void FramePool::unlink(std::size_t bucket, FrameIndex frame) noexcept {
 
 /// Whether residency wants a clean frame without a user kept.
 bool FramePool::keeps(const Frame& frame) const noexcept {
+  if (planted(Mutation::keep_frame)) return true;
   if (config_.residency == Residency::strict) return false;
   if (config_.residency == Residency::branches && !frame.branch) return false;
   return resident_.load(std::memory_order_relaxed) < resident_max_;
@@ -201,7 +203,7 @@ void FramePool::make_free(FrameIndex frame) noexcept {
   if (platform::fork_generation() != born_in_generation_) return;
   Frame& f = frames_[frame];
   f.generation.fetch_add(1, std::memory_order_acq_rel);
-  crypto::wipe(bytes(frame));
+  if (!planted(Mutation::forget_frame_wipe)) crypto::wipe(bytes(frame));
   f.state.store(State::free, std::memory_order_relaxed);
   f.referenced.store(false, std::memory_order_relaxed);
   const std::scoped_lock lock(free_mutex_);

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "pager/superblock_format.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::pager {
 
@@ -231,13 +232,18 @@ FoundSuperblock read_superblock(const platform::File& file, const crypto::KeyRin
   if (!first && !second) {
     raise_damaged(keys.suite(), fmt::format("neither copy in '{}' verifies", file.path().string()));
   }
-  if (first && second && first->checkpoint == second->checkpoint && differ(*first, *second)) {
+  if (first && second && first->checkpoint == second->checkpoint && differ(*first, *second) &&
+      !planted(Mutation::accept_differing_copies)) {
     raise_damaged(keys.suite(),
                   fmt::format("the copies in '{}' verify as checkpoint {} both, and differ",
                               file.path().string(), first->checkpoint));
   }
   FoundSuperblock found;
-  const bool take_second = !first || (second && second->checkpoint > first->checkpoint);
+  const bool second_newer =
+      first && second &&
+      (planted(Mutation::take_older_superblock) ? second->checkpoint < first->checkpoint
+                                                : second->checkpoint > first->checkpoint);
+  const bool take_second = !first || second_newer;
   if (!first || !second) {
     found.other = FoundSuperblock::Other::damaged;
   } else if (first->checkpoint != second->checkpoint) {

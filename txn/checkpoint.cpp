@@ -1,6 +1,7 @@
 #include "txn/checkpoint.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <optional>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include <coffer/error.hpp>
 
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::txn {
 
@@ -104,6 +106,12 @@ class CheckpointHolds {
   std::vector<SlotRun> runs_;
 };
 
+/// Only where it is planted: the page's slot in the checkpoint in force, before the next one is.
+void give_up_slot(Core& core, PageId page) {
+  const auto ref = core.metadata->lookup(page);
+  if (ref) core.ledger->install_checkpoint({}, std::array{SlotRun{ref->slot, 1}});
+}
+
 pager::CheckpointChanges collect(Core& core, const Frozen& frozen, CheckpointHolds& holds) {
   pager::CheckpointChanges changes;
   changes.checkpoint = core.superblock.checkpoint + 1;
@@ -112,6 +120,7 @@ pager::CheckpointChanges collect(Core& core, const Frozen& frozen, CheckpointHol
     // A commit published between finding a version in its slot and holding that slot could drop it.
     const std::scoped_lock lock(core.publish_mutex);
     for (auto& pending : core.overlay->changed(core.superblock.commit, frozen.commit)) {
+      if (planted(Mutation::reuse_slot_early)) give_up_slot(core, pending.page);
       if (!pending.present) {
         if (core.metadata->lookup(pending.page)) {
           changes.pages.emplace_back(pending.page, std::nullopt);
@@ -167,6 +176,7 @@ void write_both_copies(Core& core, const pager::Superblock& superblock, crypto::
   try {
     for (const int copy : {0, 1}) {
       pager::write_superblock(*core.superblock_file, copy, superblock, *core.keys, nonces);
+      if (copy == 1 && planted(Mutation::skip_second_superblock_sync)) continue;
       core.superblock_file->sync();
       core.syncs.fetch_add(1, std::memory_order_relaxed);
     }
@@ -246,7 +256,7 @@ bool make_checkpoint_locked(Core& core, const CheckpointWish& wish) {
   Horizon horizon;
   try {
     try {
-      core.page_file->sync();
+      if (!planted(Mutation::skip_checkpoint_sync)) core.page_file->sync();
       core.syncs.fetch_add(1, std::memory_order_relaxed);
     } catch (const std::exception& e) {
       core.poison(e.what());
@@ -254,6 +264,9 @@ bool make_checkpoint_locked(Core& core, const CheckpointWish& wish) {
     }
     next = next_superblock(core, frozen, roots, wish);
     horizon = core.snapshots.horizon(core.reach());
+    if (core.journal && planted(Mutation::recycle_early)) {
+      core.journal->recycle(next.journal_position);
+    }
     write_both_copies(core, next, nonces);
   } catch (...) {
     if (core.poisoned.load()) {

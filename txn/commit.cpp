@@ -12,6 +12,7 @@
 #include <coffer/error.hpp>
 
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 #include "txn/delta.hpp"
 #include "txn/write_view.hpp"
 
@@ -102,7 +103,7 @@ WriteView::Plan WriteView::make_plan() {
 
 void WriteView::place_references(Plan& plan) {
   write_spilled(true);
-  if (!plan.sync_pages) return;
+  if (!plan.sync_pages || planted(Mutation::skip_reference_sync)) return;
   try {
     core_.page_file->sync();
     core_.syncs.fetch_add(1, std::memory_order_relaxed);
@@ -148,7 +149,7 @@ void WriteView::take_holds(Plan& plan) {
     list.push_back(run);
   };
   for (const Plan::Entry& entry : plan.entries) {
-    if (entry.kind == Plan::Kind::reference) {
+    if (entry.kind == Plan::Kind::reference && !planted(Mutation::forget_journal_hold)) {
       hold(plan.journal_held, {entry.page->sealed.ref.slot, 1}, Hold::journal);
     }
   }

@@ -7,6 +7,7 @@
 #include <coffer/error.hpp>
 
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 #include "txn/locked_budget.hpp"
 
 namespace coffer::txn {
@@ -182,11 +183,13 @@ void Core::wait_durable(CommitNumber commit) {
     }
     std::exception_ptr failure;
     try {
-      journal->sync();
+      if (!planted(Mutation::acknowledge_before_sync)) journal->sync();
       syncs.fetch_add(1, std::memory_order_relaxed);
     } catch (const std::exception& e) {
-      failure = std::current_exception();
-      poison(e.what());
+      if (!planted(Mutation::ignore_failed_sync)) failure = std::current_exception();
+      if (!planted(Mutation::ignore_failed_sync) && !planted(Mutation::retry_failed_sync)) {
+        poison(e.what());
+      }
     }
     guard.lock();
     syncing = false;

@@ -4,6 +4,7 @@
 #include <coffer/error.hpp>
 
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 #include "txn/engine.hpp"
 #include "txn/locked_budget.hpp"
 
@@ -110,7 +111,7 @@ void Engine::create(platform::Platform& platform, const platform::Path& path, co
     remove_store(files, beside.directory);
     throw;
   }
-  files.sync_directory(parent);
+  if (!planted(Mutation::skip_name_sync)) files.sync_directory(parent);
 }
 
 }  // namespace coffer::txn

@@ -8,6 +8,7 @@
 #include <coffer/error.hpp>
 
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 #include "txn/checkpoint.hpp"
 #include "txn/locked_budget.hpp"
 #include "txn/recovery.hpp"
@@ -66,7 +67,7 @@ void Engine::open_files(const Key* key) {
   const auto mode =
       core.options.read_only ? platform::OpenMode::read_only : platform::OpenMode::read_write;
 
-  if (!core.options.read_only) make_name_durable();
+  if (!core.options.read_only && !planted(Mutation::skip_name_sync)) make_name_durable();
 
   auto keys_file = files.open(core.files.keys(), mode);
   // One byte more than the format has, so that a file that was extended shows.
@@ -99,7 +100,7 @@ void Engine::open_files(const Key* key) {
     throw Corrupted(fmt::format("{} and {} name different page sizes; restore from a backup",
                                 core.files.keys().string(), core.files.superblock().string()));
   }
-  if (!core.options.read_only) {
+  if (!core.options.read_only && !planted(Mutation::skip_settling)) {
     crypto::NonceRun nonces(core.platform.entropy());
     pager::settle_superblock(*superblock_file, found, *opened.keys, nonces);
   }
@@ -146,7 +147,7 @@ void Engine::recover_journal() {
 /// A checkpoint that names a fresh generation, and a writer that continues there.
 void Engine::start_journal(const journal::JournalEnd& end) {
   Core& core = *core_;
-  make_checkpoint(core, {.new_generation = true});
+  make_checkpoint(core, {.new_generation = !planted(Mutation::keep_generation)});
   const std::scoped_lock lock(core.checkpoint_mutex, core.publish_mutex);
   core.journal = std::make_unique<journal::JournalWriter>(
       core.journal_files(), core.keys->journal(), core.platform.entropy(), core.generation,

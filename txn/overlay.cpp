@@ -1,6 +1,7 @@
 #include "txn/overlay.hpp"
 
 #include "platform/contracts.hpp"
+#include "platform/mutation.hpp"
 
 namespace coffer::txn {
 
@@ -43,7 +44,7 @@ bool Overlay::knows(PageId page) const {
 }
 
 void Overlay::hold_slot(const Node* node) {
-  if (node != nullptr && node->version.has_slot) {
+  if (node != nullptr && node->version.has_slot && !planted(Mutation::forget_version_hold)) {
     ledger_->hold({node->version.ref.slot, 1}, Hold::version);
   }
 }

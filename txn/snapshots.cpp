@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "platform/mutation.hpp"
+
 namespace coffer::txn {
 
 bool Horizon::point_in(CommitNumber born, CommitNumber successor) const {
@@ -53,7 +55,8 @@ Horizon Snapshots::horizon(const Reach& reach) const {
     result.points.push_back(latest);
     if (target != CommitNumber{}) result.points.push_back(target);
     for (const Entry& entry : entries_) {
-      if (entry.live) result.points.push_back(entry.commit);
+      if (entry.live && !(entry.shown && planted(Mutation::forget_reader)))
+        result.points.push_back(entry.commit);
     }
   }
   std::sort(result.points.begin(), result.points.end());

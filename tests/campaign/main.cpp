@@ -63,6 +63,9 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--seed", options.seed, "from which everything random follows (default: 1)");
   app.add_option("--replay", options.replay, "one case of one gate, as a violation names it");
+  app.add_option("--violations", options.violations_max,
+                 "end a gate when it has found so many (default: 20)")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--json", json, "print JSON instead of the table");
   std::vector<Gate> gates;
   try {

@@ -15,9 +15,6 @@ std::atomic<bool> interrupted{false};
 
 namespace {
 
-/// A gate that finds so many has said enough.
-constexpr std::uint64_t kViolationsMax = 20;
-
 std::uint64_t share_of(const Gate& gate, const RunOptions& options) {
   if (!options.replay.empty()) return 1;
   const double wanted = std::round(static_cast<double>(gate.full) * options.share);
@@ -64,7 +61,7 @@ std::string Runner::progress() const {
 }
 
 bool Runner::stop() const {
-  return interrupted || violation_count_ >= kViolationsMax ||
+  return interrupted || violation_count_ >= options_.violations_max ||
          (seconds_max_ > 0 && elapsed() >= seconds_max_);
 }
 
@@ -76,7 +73,7 @@ void Runner::ran(std::uint64_t count, std::uint64_t faults) {
 void Runner::violated(std::string what, std::string replay) {
   ++violation_count_;
   const std::scoped_lock lock(mutex_);
-  if (outcome_.violations.size() >= kViolationsMax) return;
+  if (outcome_.violations.size() >= options_.violations_max) return;
   tools::streams::say(
       fmt::format("\r\033[KVIOLATION in {}: {}\n  tools/campaign {}\n", gate_.name, what, replay));
   outcome_.violations.push_back({std::move(what), std::move(replay)});

@@ -43,6 +43,7 @@ struct RunOptions {
   double seconds = 0;  ///< for all gates together; 0: no limit
   std::uint64_t seed = 1;
   std::string replay;
+  std::uint64_t violations_max = 20;  ///< a gate that finds so many has said enough
 };
 
 /// The run of one gate, told about by the gate's threads and looked at by the one that shows progress.
