@@ -13,13 +13,6 @@
 #include "platform/contracts.hpp"
 
 namespace coffer::backup {
-namespace {
-
-std::size_t chunks_in_memory(const BackupHeader& header) {
-  return header.label.compressed ? kPackedChunksInMemory : kChunksInMemory;
-}
-
-}  // namespace
 
 ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
                              Pace& pace)
@@ -28,7 +21,8 @@ ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform
       file_(file, format::kChunkLengthBytes + format::kSealedPackedBytesMax),
       chunks_([&] {
         std::vector<platform::LockedBuffer> chunks;
-        for (std::size_t i = 0; i < chunks_in_memory(header_); ++i)
+        const std::size_t count = header_.label.compressed ? kPackedChunks : kChunksInMemory;
+        for (std::size_t i = 0; i < count; ++i)
           chunks.push_back(heap.allocate(format::kChunkBytes));
         return chunks;
       }()) {
@@ -96,7 +90,7 @@ ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform
       sealed_(format::kSealedPackedBytesMax),
       opened_(format::kHeaderBytes),
       chunks_([&] {
-        std::vector<Chunk> chunks(chunks_in_memory(header_));
+        std::vector<Chunk> chunks(header_.label.compressed ? kPackedChunks : kChunksInMemory);
         for (Chunk& chunk : chunks) chunk.bytes = heap.allocate(format::kChunkBytes);
         return chunks;
       }()) {

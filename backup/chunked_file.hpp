@@ -28,22 +28,23 @@
 
 namespace coffer::backup {
 
-/// Chunks of a stream that are in memory at a time: so many that the thread at either end seldom waits.
-inline constexpr std::size_t kChunksInMemory = 6;
+/// Chunks of a stream that are in memory at a time: a backup and a restore fit into 2 MiB of locked memory with their
+/// store and a large value.
+inline constexpr std::size_t kChunksInMemory = 4;
 /// When it is compressed, which takes most of the time, and locked memory of its own.
-inline constexpr std::size_t kPackedChunksInMemory = 3;
+inline constexpr std::size_t kPackedChunks = 3;
 /// Locked memory for a stream's keys.
 inline constexpr std::uint64_t kStreamKeysHeapBytes = 4096;
 /// And for its chunks.
 [[nodiscard]] inline std::uint64_t writer_heap_bytes(bool compressed) {
   return kStreamKeysHeapBytes +
-         (compressed ? kPackedChunksInMemory * format::kChunkBytes + ChunkPacker::heap_bytes()
+         (compressed ? kPackedChunks * format::kChunkBytes + ChunkPacker::heap_bytes()
                      : kChunksInMemory * format::kChunkBytes);
 }
 /// For one that is read: whether it is compressed is not known yet.
 [[nodiscard]] inline std::uint64_t reader_heap_bytes() {
   return kStreamKeysHeapBytes +
-         std::max(kPackedChunksInMemory * format::kChunkBytes + ChunkUnpacker::heap_bytes(),
+         std::max(kPackedChunks * format::kChunkBytes + ChunkUnpacker::heap_bytes(),
                   kChunksInMemory * format::kChunkBytes);
 }
 

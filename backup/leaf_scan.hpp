@@ -18,7 +18,7 @@
 namespace coffer::backup {
 
 inline constexpr std::uint64_t kLeafBatchBytes = 64 << 10;
-inline constexpr std::size_t kLeafBatches = 6;
+inline constexpr std::size_t kLeafBatches = 4;
 inline constexpr std::uint64_t kLeafScanHeapBytes = kLeafBatches * kLeafBatchBytes + 4096;
 
 class LeafScan {

@@ -128,8 +128,8 @@ void RecordWriter::entry(Bytes key, Bytes value) {
   into[0] = static_cast<std::byte>(RecordType::entry);
   put_little_endian(&into[1], gsl::narrow<std::uint16_t>(key.size()));
   put_little_endian(&into[3], std::uint64_t{value.size()});
-  std::ranges::copy(key, into.begin() + kFrontBytes);
-  std::ranges::copy(value, into.begin() + kFrontBytes + key.size());
+  std::ranges::copy(key, into.subspan(kFrontBytes).begin());
+  std::ranges::copy(value, into.subspan(kFrontBytes + key.size()).begin());
   writer_.wrote(into.size());
   ++entries_in_tree_;
   pace_.count_entry();

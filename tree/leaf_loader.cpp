@@ -13,7 +13,7 @@ namespace coffer::tree {
 
 namespace {
 
-constexpr std::size_t kBatches = 6;
+constexpr std::size_t kBatches = 4;
 constexpr std::size_t kBatchBytes = 32 << 10;
 constexpr std::size_t kHeapSlackBytes = 4 << 10;
 

@@ -22,7 +22,7 @@ namespace coffer::tree {
 
 class LeafLoader {
  public:
-  /// For trees in pages of that size, one after the other.  Locks 192 KiB or six pages, whichever is more, and room for
+  /// For trees in pages of that size, one after the other.  Locks 128 KiB or four pages, whichever is more, and room for
   /// two keys (MemoryLockError).
   LeafLoader(platform::Memory& memory, platform::LockPolicy policy, std::size_t content_bytes);
 
