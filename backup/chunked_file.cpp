@@ -14,22 +14,16 @@
 #include "platform/mutation.hpp"
 
 namespace coffer::backup {
-namespace {
-
-/// So that the end has little to sync.
-constexpr std::uint64_t kStreamWriteBackBytes = 4 << 20;
-
-}  // namespace
 
 ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
                              Pace& pace)
-    : file_(file),
-      pace_(pace),
+    : pace_(pace),
       header_(std::move(header)),
-      sealed_(format::kChunkLengthBytes + format::kSealedPackedBytesMax),
-      chunks_([&heap] {
+      file_(file, format::kChunkLengthBytes + format::kSealedPackedBytesMax),
+      chunks_([&] {
         std::vector<platform::LockedBuffer> chunks;
-        for (std::size_t i = 0; i < kChunksInMemory; ++i)
+        const std::size_t count = header_.label.compressed ? kPackedChunks : kChunksInMemory;
+        for (std::size_t i = 0; i < count; ++i)
           chunks.push_back(heap.allocate(format::kChunkBytes));
         return chunks;
       }()) {
@@ -39,8 +33,7 @@ ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform
   sealer_ = std::make_unique<crypto::ChunkSealer>(header_.suite, header_.key_bytes(), heap);
   std::ranges::copy(sealer_->header(), &header_.bytes[format::kStreamHeaderAt]);
   sealer_->bind(context_of(header_));
-  file_.write_at(0, header_.bytes);
-  position_ = header_.bytes.size();
+  file_.write(header_.bytes);
 }
 
 std::span<std::byte> ChunkedWriter::room() {
@@ -73,23 +66,20 @@ void ChunkedWriter::seal(std::span<const std::byte> chunk, bool last) {
   if (packer_) {
     chunk = packer_->pack(chunk);
     in_front = format::kChunkLengthBytes;
-    crypto::seal_format::put_little_endian(
-        sealed_.data(), gsl::narrow<std::uint32_t>(chunk.size() + crypto::kChunkOverheadBytes));
   }
-  const auto written =
-      std::span(sealed_).first(in_front + chunk.size() + crypto::kChunkOverheadBytes);
-  sealer_->seal(written.subspan(in_front), chunk, last);
-  file_.write_at(position_, written);
-  position_ += written.size();
-  if (position_ - written_back_ < kStreamWriteBackBytes) return;
-  file_.write_back(written_back_, position_ - written_back_);
-  written_back_ = position_;
+  const std::size_t sealed = chunk.size() + crypto::kChunkOverheadBytes;
+  const auto room = file_.room(in_front + sealed);
+  if (packer_) {
+    crypto::seal_format::put_little_endian(room.data(), gsl::narrow<std::uint32_t>(sealed));
+  }
+  sealer_->seal(room.subspan(in_front), chunk, last);
+  file_.wrote(room.size());
 }
 
 std::uint64_t ChunkedWriter::finish() {
   flush(true);
   chunks_.finish();
-  return position_;
+  return file_.finish();
 }
 
 ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
@@ -100,8 +90,8 @@ ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform
       position_(format::kHeaderBytes),
       sealed_(format::kSealedPackedBytesMax),
       opened_(format::kHeaderBytes),
-      chunks_([&heap] {
-        std::vector<Chunk> chunks(kChunksInMemory);
+      chunks_([&] {
+        std::vector<Chunk> chunks(header_.label.compressed ? kPackedChunks : kChunksInMemory);
         for (Chunk& chunk : chunks) chunk.bytes = heap.allocate(format::kChunkBytes);
         return chunks;
       }()) {

@@ -21,22 +21,31 @@
 #include "backup/backup_key.hpp"
 #include "backup/chunk_packing.hpp"
 #include "backup/pace.hpp"
+#include "backup/piece_writer.hpp"
 #include "crypto/chunk_stream.hpp"
 #include "platform/locked_heap.hpp"
 #include "platform/relay.hpp"
 
 namespace coffer::backup {
 
-/// Chunks of a stream that are in memory at a time.
-inline constexpr std::size_t kChunksInMemory = 3;
-/// Locked memory for a stream: its chunks and its keys.
-inline constexpr std::uint64_t kStreamHeapBytes = kChunksInMemory * format::kChunkBytes + 4096;
-/// For one that is read, and may be compressed; or written, and is.
-[[nodiscard]] inline std::uint64_t reader_heap_bytes() {
-  return kStreamHeapBytes + ChunkUnpacker::heap_bytes();
-}
+/// Chunks of a stream that are in memory at a time: a backup and a restore fit into 2 MiB of locked memory with their
+/// store and a large value.
+inline constexpr std::size_t kChunksInMemory = 4;
+/// When it is compressed, which takes most of the time, and locked memory of its own.
+inline constexpr std::size_t kPackedChunks = 3;
+/// Locked memory for a stream's keys.
+inline constexpr std::uint64_t kStreamKeysHeapBytes = 4096;
+/// And for its chunks.
 [[nodiscard]] inline std::uint64_t writer_heap_bytes(bool compressed) {
-  return kStreamHeapBytes + (compressed ? ChunkPacker::heap_bytes() : 0);
+  return kStreamKeysHeapBytes +
+         (compressed ? kPackedChunks * format::kChunkBytes + ChunkPacker::heap_bytes()
+                     : kChunksInMemory * format::kChunkBytes);
+}
+/// For one that is read: whether it is compressed is not known yet.
+[[nodiscard]] inline std::uint64_t reader_heap_bytes() {
+  return kStreamKeysHeapBytes +
+         std::max(kPackedChunks * format::kChunkBytes + ChunkUnpacker::heap_bytes(),
+                  kChunksInMemory * format::kChunkBytes);
 }
 
 class ChunkedWriter {
@@ -47,6 +56,11 @@ class ChunkedWriter {
     if (bytes.size() > format::kChunkBytes - used_) return write_over(bytes);
     std::ranges::copy(bytes, chunk_.subspan(used_).begin());
     used_ += bytes.size();
+  }
+  /// So much room in the chunk, to be filled; tell with `wrote`.  Empty when it has not.
+  [[nodiscard]] std::span<std::byte> room_for(std::size_t bytes) const {
+    if (bytes > format::kChunkBytes - used_) return {};
+    return chunk_.subspan(used_, bytes);
   }
   /// Room in the chunk, to be filled at least in part; tell with `wrote`.
   [[nodiscard]] std::span<std::byte> room();
@@ -60,7 +74,6 @@ class ChunkedWriter {
   void flush(bool last);
   void seal(std::span<const std::byte> chunk, bool last);
 
-  platform::File& file_;
   Pace& pace_;
   BackupHeader header_;
   std::unique_ptr<crypto::ChunkSealer> sealer_;
@@ -69,9 +82,7 @@ class ChunkedWriter {
   std::size_t used_ = 0;
 
   // The thread's.
-  std::vector<std::byte> sealed_;
-  std::uint64_t position_ = 0;
-  std::uint64_t written_back_ = 0;
+  PieceWriter file_;
   platform::WriteBehind<platform::LockedBuffer> chunks_;
 };
 

@@ -15,7 +15,36 @@
 #include "tree/node.hpp"
 
 namespace coffer::backup {
-namespace {}  // namespace
+
+ChangedSlots::ChangedSlots(txn::StoreImage& image, std::uint64_t checkpoint,
+                           std::size_t remembered_bytes_max)
+    : checkpoint_(checkpoint), remembered_bytes_max_(remembered_bytes_max) {
+  Expects(checkpoint != 0);
+  image.walk({.page =
+                  [this](PageId id, const pager::SlotRef& ref) {
+                    remember({.is_node = false, .page = id, .ref = ref}, {});
+                  },
+              .node =
+                  [this](const pager::NodePlace&, const pager::SlotRef& ref,
+                         std::span<const std::byte> slot) {
+                    remember({.is_node = true, .page = {}, .ref = ref}, slot);
+                  },
+              .used_slot = {}},
+             checkpoint);
+}
+
+void ChangedSlots::remember(const Slot& slot, std::span<const std::byte> node) {
+  ++count_;
+  if (!all_remembered_) return;
+  if ((slots_.size() + 1) * sizeof(Slot) + nodes_.size() + node.size() > remembered_bytes_max_) {
+    all_remembered_ = false;
+    std::vector<Slot>().swap(slots_);
+    std::vector<std::byte>().swap(nodes_);
+    return;
+  }
+  slots_.push_back(slot);
+  nodes_.insert(nodes_.end(), node.begin(), node.end());
+}
 
 ImageCopier::ImageCopier(txn::StoreImage& image, SlotSink& sink, Pace& pace,
                          platform::LockedHeap& heap)
@@ -67,7 +96,7 @@ void ImageCopier::copy_as_it_lies() {
 }
 
 void ImageCopier::copy_verified() {
-  walk(0, {});
+  walk(0);
   if (slots_ == image_.slots().count()) return;
   throw Corrupted(fmt::format(
       "the store's free map marks {} slots and {} are referred to; run coffer check, and restore "
@@ -75,19 +104,28 @@ void ImageCopier::copy_verified() {
       image_.slots().count(), slots_));
 }
 
-void ImageCopier::copy_since(std::uint64_t checkpoint, CommitNumber commit) {
-  Expects(checkpoint != 0);
-  walk(checkpoint, commit);
+void ImageCopier::copy_since(const ChangedSlots& changed, CommitNumber commit) {
+  values_after_ = commit;
+  if (!changed.all_remembered_) return walk(changed.checkpoint_);
+  std::span<const std::byte> nodes(changed.nodes_);
+  for (const ChangedSlots::Slot& slot : changed.slots_) {
+    if (slot.is_node) {
+      node(slot.ref.slot, nodes.first(image_.page_bytes()));
+      nodes = nodes.subspan(image_.page_bytes());
+    } else {
+      page(slot.page, slot.ref);
+    }
+  }
+  copy_pages();
 }
 
-void ImageCopier::walk(std::uint64_t born_after, CommitNumber values_after) {
-  values_after_ = values_after;
-  const std::size_t batch = room_slots(image_.page_bytes());
-  image_.walk({.page =
-                   [this, batch](PageId id, const pager::SlotRef& ref) {
-                     pages_.push_back({.page = id, .ref = ref});
-                     if (pages_.size() == batch) copy_pages();
-                   },
+void ImageCopier::page(PageId id, const pager::SlotRef& ref) {
+  pages_.push_back({.page = id, .ref = ref});
+  if (pages_.size() == room_slots(image_.page_bytes())) copy_pages();
+}
+
+void ImageCopier::walk(std::uint64_t born_after) {
+  image_.walk({.page = [this](PageId id, const pager::SlotRef& ref) { page(id, ref); },
                .node = [this](const pager::NodePlace&, const pager::SlotRef& ref,
                               std::span<const std::byte> slot) { node(ref.slot, slot); },
                .used_slot = {}},

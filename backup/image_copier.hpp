@@ -18,6 +18,36 @@
 
 namespace coffer::backup {
 
+/// What the trees of an image have that was written after a checkpoint.  Finding it reads and verifies every node that
+/// changed; as long as there are few of them they are remembered, and copying need not find them again.
+class ChangedSlots {
+ public:
+  static constexpr std::size_t kRememberedBytesMax = std::size_t{16} << 20;
+
+  /// Tampered, Corrupted.
+  ChangedSlots(txn::StoreImage& image, std::uint64_t checkpoint,
+               std::size_t remembered_bytes_max = kRememberedBytesMax);
+  /// Pages and nodes; pieces of large values, which only the pages name, come on top.
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  friend class ImageCopier;
+  /// A node's slot stands in nodes_, behind those of the nodes before it; of a page there is the number.
+  struct Slot {
+    bool is_node = false;
+    PageId page{};
+    pager::SlotRef ref{};
+  };
+  void remember(const Slot& slot, std::span<const std::byte> node);
+
+  std::uint64_t checkpoint_;
+  std::size_t remembered_bytes_max_;
+  std::uint64_t count_ = 0;
+  bool all_remembered_ = true;
+  std::vector<Slot> slots_;       ///< in the order of the walk
+  std::vector<std::byte> nodes_;  ///< as they were verified
+};
+
 class ImageCopier {
  public:
   /// Everything outlives the copier; `heap` has copier_heap_bytes.
@@ -27,8 +57,9 @@ class ImageCopier {
   void copy_as_it_lies();
   /// Every slot that is in use, each verified.  Tampered, Corrupted.
   void copy_verified();
-  /// What was written after a checkpoint, and the commit that this contained; each verified.
-  void copy_since(std::uint64_t checkpoint, CommitNumber commit);
+  /// What was written after a checkpoint, and the commit that this contained; each verified.  The part that is in the
+  /// trees of the checkpoint was found before.
+  void copy_since(const ChangedSlots& changed, CommitNumber commit);
 
   [[nodiscard]] std::uint64_t slots() const { return slots_; }
 
@@ -40,7 +71,8 @@ class ImageCopier {
     bool has_large_values = false;
   };
 
-  void walk(std::uint64_t born_after, CommitNumber values_after);
+  void walk(std::uint64_t born_after);
+  void page(PageId id, const pager::SlotRef& ref);
   void node(SlotId slot, std::span<const std::byte> bytes);
   void copy_pages();
   void read_runs(std::span<std::byte> room);

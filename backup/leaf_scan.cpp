@@ -4,7 +4,10 @@
 namespace coffer::backup {
 
 LeafScan::LeafScan(txn::ReadView& view, platform::LockedHeap& heap)
-    : content_bytes_(view.content_bytes()), reader_(view.batch_reader()), batches_([&heap] {
+    : content_bytes_(view.content_bytes()),
+      reader_(view.batch_reader()),
+      here_reader_(view.batch_reader()),
+      batches_([&heap] {
         std::vector<Batch> batches(kLeafBatches);
         for (Batch& batch : batches) batch.pages = heap.allocate(kLeafBatchBytes);
         return batches;
@@ -21,7 +24,8 @@ void LeafScan::each(const tree::BTree& tree, const Visit& visit) {
   listed_ = false;
   for (;;) {
     read_ahead(tree);
-    const Batch* const batch = batches_.take();
+    const Batch* const batch =
+        batches_.take([this](Batch& full) { here_reader_.read(full.ids, full.pages.bytes()); });
     if (batch == nullptr) return;
     look_at(*batch, visit);
     batches_.give_back();

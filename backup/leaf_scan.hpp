@@ -44,9 +44,10 @@ class LeafScan {
   void look_at(const Batch& batch, const Visit& visit) const;
 
   std::size_t content_bytes_;
-  txn::BatchReader reader_;
-  tree::Path path_;      ///< on level 1 the first leaf that is not listed
-  bool listed_ = false;  ///< all are
+  txn::BatchReader reader_;       ///< the thread's
+  txn::BatchReader here_reader_;  ///< for batches that the thread has not got to
+  tree::Path path_;               ///< on level 1 the first leaf that is not listed
+  bool listed_ = false;           ///< all are
   platform::ReadAhead<Batch> batches_;
 };
 

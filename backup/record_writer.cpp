@@ -111,10 +111,28 @@ void RecordWriter::leaf(const tree::BTree& tree, const tree::NodeView& view) {
       begin_entry(cell.key, value.length);
       large_value(tree, value);
     } else {
-      begin_entry(cell.key, cell.value.size());
-      writer_.write(cell.value);
+      entry(cell.key, cell.value);
     }
   }
+}
+
+/// One whose value is in the leaf.  Nearly all are such, and have room in the chunk: they are put together there.
+void RecordWriter::entry(Bytes key, Bytes value) {
+  constexpr std::size_t kFrontBytes = 1 + format::kEntryBytes;
+  const auto into = writer_.room_for(kFrontBytes + key.size() + value.size());
+  if (into.empty()) {
+    begin_entry(key, value.size());
+    writer_.write(value);
+    return;
+  }
+  into[0] = static_cast<std::byte>(RecordType::entry);
+  put_little_endian(&into[1], gsl::narrow<std::uint16_t>(key.size()));
+  put_little_endian(&into[3], std::uint64_t{value.size()});
+  std::ranges::copy(key, into.subspan(kFrontBytes).begin());
+  std::ranges::copy(value, into.subspan(kFrontBytes + key.size()).begin());
+  writer_.wrote(into.size());
+  ++entries_in_tree_;
+  pace_.count_entry();
 }
 
 void RecordWriter::large_value(const tree::BTree& tree, const tree::LargeValueDescriptor& value) {

@@ -33,6 +33,7 @@ class RecordWriter {
 
  private:
   void bound(format::RecordType type, const RangeBound& bound);
+  void entry(Bytes key, Bytes value);
   void begin_entry(Bytes key, std::uint64_t value_bytes);
   void large_value(const tree::BTree& tree, const tree::LargeValueDescriptor& value);
 

@@ -55,8 +55,8 @@ class Copying {
   void begin() {
     image_ = engine_.image();
     heap_ = std::make_unique<platform::LockedHeap>(
-        platform_.memory(), copier_heap_bytes(image_->page_bytes()) + kStreamHeapBytes, policy(),
-        "a snapshot");
+        platform_.memory(), copier_heap_bytes(image_->page_bytes()) + kStreamKeysHeapBytes,
+        policy(), "a snapshot");
     report_.kind = BackupKind::snapshot;
     report_.encrypted = engine_.keys().suite() != crypto::Suite::none;
     report_.commit = image_->superblock().commit.value;
@@ -68,23 +68,14 @@ class Copying {
     options_.verify ? copier.copy_verified() : copier.copy_as_it_lies();
     done(copier, pace);
   }
-  void copy_since(SlotSink& sink, const pager::Superblock& parent) {
+  void copy_since(SlotSink& sink, const ChangedSlots& changed, CommitNumber commit) {
     Pace pace(platform_.clock(), options_.watch, 0, options_.bytes_per_second_max);
     ImageCopier copier(*image_, sink, pace, *heap_);
-    copier.copy_since(parent.checkpoint, parent.commit);
+    copier.copy_since(changed, commit);
     done(copier, pace);
   }
   [[nodiscard]] std::uint64_t image_bytes() const {
     return image_->slots().count() * image_->page_bytes();
-  }
-  /// Of the pages that were born since; pieces of large values, which only the pages name, come on top.
-  [[nodiscard]] std::uint64_t page_bytes_since(std::uint64_t checkpoint) {
-    std::uint64_t slots = 0;
-    image_->walk({.page = [&slots](auto&&...) { ++slots; },
-                  .node = [&slots](auto&&...) { ++slots; },
-                  .used_slot = {}},
-                 checkpoint);
-    return slots * image_->page_bytes();
   }
   [[nodiscard]] BackupReport& report() { return report_; }
 
@@ -170,8 +161,9 @@ BackupReport backup_increment(Store& store, const std::filesystem::path& file,
   const Parent parent = read_parent(copying, parent_file);
   const pager::Superblock& then = parent.manifest.superblock;
   expect_ancestor(now, then.instance, mark_of(then), parent_file);
+  const ChangedSlots changed(copying.image(), then.checkpoint);
   expect_room(copying.platform(), place,
-              copying.page_bytes_since(then.checkpoint) + kArchiveSlackBytes);
+              changed.count() * copying.image().page_bytes() + kArchiveSlackBytes);
   Label label = copying.label();
   label.kind = format::Kind::snapshot_increment;
   label.link = parent.label.link + 1;
@@ -182,7 +174,7 @@ BackupReport backup_increment(Store& store, const std::filesystem::path& file,
       target.file(),
       new_snapshot_header(copying.platform(), copying.image(), label, copying.heap()),
       {.verified = true, .parent = mark_of(then), .superblock = now}, copying.heap());
-  copying.copy_since(writer, then);
+  copying.copy_since(writer, changed, then.commit);
   copying.report().kind = BackupKind::snapshot_increment;
   copying.report().link = label.link;
   copying.report().bytes = writer.finish();

@@ -18,7 +18,7 @@ SnapshotChain::SnapshotChain(platform::Platform& platform, const std::vector<pla
     : platform_(platform),
       key_(key),
       policy_(policy),
-      heap_(platform.memory(), kStreamHeapBytes, policy, "a backup") {
+      heap_(platform.memory(), kStreamKeysHeapBytes, policy, "a backup") {
   Expects(!files.empty());
   for (const platform::Path& path : files) {
     if (!platform.files().exists(path)) {

@@ -45,16 +45,16 @@ SnapshotWriter::SnapshotWriter(platform::File& file, BackupHeader header, const 
                                platform::LockedHeap& heap)
     : page_bytes_(manifest.superblock.page_bytes),
       group_slots_(format::group_slots(page_bytes_)),
-      file_(file),
+      file_(file, 0),
       header_(std::move(header)),
       sealer_(header_.suite, header_.key_bytes(), heap),
       sealed_(format::sealed(format::group_table_bytes(page_bytes_))) {
   std::ranges::copy(sealer_.header(), &header_.bytes[format::kStreamHeaderAt]);
   sealer_.bind(context_of(header_));
-  write(header_.bytes);
+  file_.write(header_.bytes);
   std::vector<std::byte> sealed(format::sealed(format::kManifestBytes));
   sealer_.seal(sealed, encode_manifest(manifest), false);
-  write(sealed);
+  file_.write(sealed);
   const std::size_t room = format::kGroupBytes + kRoomBytes;
   group_.slots.resize(room);
   other_.slots.resize(room);
@@ -114,15 +114,8 @@ void SnapshotWriter::hand_over() {
 void SnapshotWriter::seal(const SlotGroup& group) {
   const auto slots = std::span(group.slots).first(std::size_t{group.count} * page_bytes_);
   sealer_.seal(sealed_, encode_table(group.runs, page_bytes_), false, slots);
-  const std::uint64_t begin = position_;
-  write(slots);
-  write(sealed_);
-  file_.write_back(begin, position_ - begin);
-}
-
-void SnapshotWriter::write(std::span<const std::byte> bytes) {
-  file_.write_at(position_, bytes);
-  position_ += bytes.size();
+  file_.write(slots);
+  file_.write(sealed_);
 }
 
 std::uint64_t SnapshotWriter::finish() {
@@ -134,8 +127,8 @@ std::uint64_t SnapshotWriter::finish() {
   put_little_endian(end.data(), slots_);
   std::array<std::byte, format::sealed(format::kEndRecordBytes)> sealed;
   sealer_.seal(sealed, end, true);
-  write(sealed);
-  return position_;
+  file_.write(sealed);
+  return file_.finish();
 }
 
 }  // namespace coffer::backup

@@ -12,6 +12,7 @@
 
 #include "backup/ancestor.hpp"
 #include "backup/backup_key.hpp"
+#include "backup/piece_writer.hpp"
 #include "backup/slot_sink.hpp"
 #include "backup/snapshot_format.hpp"
 #include "crypto/chunk_stream.hpp"
@@ -52,15 +53,13 @@ class SnapshotWriter final : public SlotSink {
   /// Once the other group is back from the thread.
   void hand_over();
   void seal(const SlotGroup& group);
-  void write(std::span<const std::byte> bytes);
 
   const std::uint32_t page_bytes_;
   const std::uint32_t group_slots_;
-  platform::File& file_;
+  PieceWriter file_;  ///< the thread's
   BackupHeader header_;
   crypto::ChunkSealer sealer_;
   std::vector<std::byte> sealed_;  ///< the thread's
-  std::uint64_t position_ = 0;     ///< likewise
   std::uint64_t slots_ = 0;        ///< in groups that were handed over
   SlotGroup group_;                ///< being filled
   SlotGroup other_;                ///< being sealed and written, or empty

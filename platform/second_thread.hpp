@@ -51,6 +51,20 @@ class SecondThread {
     return not_done();
   }
   void finish() { static_cast<void>(wait(0)); }
+  /// How much is not done now.  Throws as `wait` does.
+  std::size_t left() {
+    const std::scoped_lock lock(mutex_);
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    return not_done();
+  }
+  /// Takes back what was handed over last, unless it was begun or no more than `keep` pieces of work wait: whether it
+  /// did.  The caller does it.
+  bool take_back(std::size_t keep) {
+    const std::scoped_lock lock(mutex_);
+    if (work_.size() <= keep) return false;
+    work_.pop_back();
+    return true;
+  }
 
   /// Does `share` here and at the same time there, as far as that thread gets to it: what one has done the other must
   /// not have to do.  Returns when both are done; what either threw is thrown.  Nothing else was handed over.

@@ -44,6 +44,7 @@ void LeafLoader::resume(BTree tree, txn::WriteView& view) {
   tree_.emplace(std::move(tree));
   view_ = &view;
   writer_ = view.batch_writer();
+  here_writer_ = view.batch_writer();
 }
 
 std::span<std::byte> LeafLoader::leaf() {
@@ -103,25 +104,31 @@ void LeafLoader::keep_separator(const CellDraft& next) {
   separator_bytes_ = separator.bytes();
 }
 
-/// Gives the whole leaves to the thread.
+void LeafLoader::write(txn::BatchWriter& writer, Batch& batch) {
+  writer.write(batch.ids, batch.pages.bytes());
+  batch.ids.clear();
+}
+
+/// Gives the whole leaves to the thread, or writes them when it has enough to do.
 void LeafLoader::hand_over() {
-  batches_.hand_over([writer = writer_.get()](Batch& batch) {
-    writer->write(batch.ids, batch.pages.bytes());
-    batch.ids.clear();
-  });
+  batches_.hand_over_or([writer = writer_.get()](Batch& batch) { write(*writer, batch); },
+                        [writer = here_writer_.get()](Batch& batch) { write(*writer, batch); });
 }
 
 /// The transaction gets what was written.
 void LeafLoader::let_go() {
   batches_.finish();
-  view_->add(*writer_);
-  writer_.reset();
+  for (auto* const writer : {&writer_, &here_writer_}) {
+    view_->add(**writer);
+    writer->reset();
+  }
   view_ = nullptr;
 }
 
 void LeafLoader::suspend() {
   if (!batches_.current().ids.empty()) {
-    // The thread looks at whole leaves only; the one that is being filled stays.
+    // What is written are whole leaves; the one behind them that is being filled goes to the beginning of the current
+    // batch, which may still be the same.
     const std::span<const std::byte> filled = leaf();
     hand_over();
     std::ranges::copy(filled, leaf().begin());

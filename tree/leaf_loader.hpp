@@ -55,6 +55,7 @@ class LeafLoader {
   void end_leaf();
   void keep_separator(const CellDraft& next);
   void hand_over();
+  static void write(txn::BatchWriter& writer, Batch& batch);
   void let_go();
 
   std::size_t content_bytes_;
@@ -62,7 +63,9 @@ class LeafLoader {
   platform::LockedHeap heap_;
   std::optional<BTree> tree_;
   txn::WriteView* view_ = nullptr;
-  std::unique_ptr<txn::BatchWriter> writer_;
+  std::unique_ptr<txn::BatchWriter> writer_;  ///< the thread's
+  std::unique_ptr<txn::BatchWriter>
+      here_writer_;                   ///< for batches that the thread would only get to later
   bool has_leaves_ = false;           ///< of the tree, in it
   platform::LockedBuffer separator_;  ///< of the leaf that is being filled from the one before it
   std::size_t separator_key_bytes_ = 0;

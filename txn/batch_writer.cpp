@@ -1,6 +1,8 @@
 // See batch_writer.hpp.
 #include "txn/batch_writer.hpp"
 
+#include <utility>
+
 #include "platform/contracts.hpp"
 
 namespace coffer::txn {
@@ -9,6 +11,8 @@ using pager::Hold;
 
 namespace {
 
+/// What is written at once: the system writes larger pieces for little more than small ones.
+constexpr std::size_t kPieceBytes = 256 << 10;
 /// So that the commit's sync has little to wait for.
 constexpr std::uint64_t kWriteBackBytes = 4 << 20;
 
@@ -23,17 +27,26 @@ BatchWriter::~BatchWriter() {
 void BatchWriter::write(std::span<const PageId> pages, std::span<std::byte> contents) {
   const std::size_t size = core_.content_bytes;
   Expects(contents.size() >= pages.size() * size);
-  reserve_more(written_, pages.size());
-  bytes_.resize(pages.size() * core_.page_bytes);
-  std::vector<pager::SlotRef> refs;
-  refs.reserve(pages.size());
+  const std::size_t before = sealed_.size();
+  reserve_more(sealed_, pages.size());
+  if (const std::size_t bytes = (before + pages.size()) * core_.page_bytes; bytes > bytes_.size()) {
+    bytes_.resize(bytes);
+  }
   for (std::size_t i = 0; i < pages.size(); ++i) {
-    const auto slot = std::span(bytes_).subspan(i * core_.page_bytes, core_.page_bytes);
-    refs.push_back(core_.sealer->seal_into(pages[i], contents.subspan(i * size, size), commit_,
-                                           nonces_, slot));
-    filler_.fill(slot.subspan(crypto::kNonceBytes + refs.back().sealed_bytes));
+    const auto slot = std::span(bytes_).subspan((before + i) * core_.page_bytes, core_.page_bytes);
+    const pager::SlotRef ref =
+        core_.sealer->seal_into(pages[i], contents.subspan(i * size, size), commit_, nonces_, slot);
+    filler_.fill(slot.subspan(crypto::kNonceBytes + ref.sealed_bytes));
+    sealed_.push_back({pages[i], ref});
   }
   core_.pages_sealed.fetch_add(pages.size(), std::memory_order_relaxed);
+  if (sealed_.size() * core_.page_bytes >= kPieceBytes) finish();
+}
+
+void BatchWriter::finish() {
+  if (sealed_.empty()) return;
+  const auto pages = std::exchange(sealed_, {});
+  reserve_more(written_, pages.size());
   const auto slots = core_.ledger->allocate_scattered(pages.size(), Hold::transaction);
   try {
     write_slots(slots);
@@ -42,8 +55,8 @@ void BatchWriter::write(std::span<const PageId> pages, std::span<std::byte> cont
     throw;
   }
   for (std::size_t i = 0; i < pages.size(); ++i) {
-    refs[i].slot = slots[i].first;
-    written_.push_back({pages[i], refs[i]});
+    written_.push_back(pages[i]);
+    written_.back().ref.slot = slots[i].first;
   }
 }
 

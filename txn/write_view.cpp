@@ -289,6 +289,7 @@ void WriteView::free(PageId id) {
 
 void WriteView::add(BatchWriter& writer) {
   Expects(!ended_ && levels_.empty() && writer.commit_ == commit_);
+  writer.finish();
   for (; !writer.written_.empty(); writer.written_.pop_back()) {
     const auto& [id, ref] = writer.written_.back();
     const auto [entry, fresh] = pages_.try_emplace(id);

@@ -69,6 +69,36 @@ TEST_CASE("waiting for some of the work leaves no more than the rest") {
   REQUIRE(done == 5);
 }
 
+TEST_CASE("what was handed over last is taken back unless it was begun") {
+  SecondThread thread;
+  REQUIRE_FALSE(thread.take_back(0));
+  std::atomic<bool> begun{false};
+  std::atomic<bool> go_on{false};
+  std::vector<int> done;
+  thread.start([&] {
+    begun = true;
+    while (!go_on) std::this_thread::yield();
+  });
+  for (int i = 0; i < 4; ++i) thread.start([&done, i] { done.push_back(i); });
+  while (!begun) std::this_thread::yield();
+  REQUIRE(thread.left() == 5);
+  REQUIRE(thread.take_back(1));
+  REQUIRE(thread.take_back(1));
+  REQUIRE(thread.take_back(1));
+  REQUIRE_FALSE(thread.take_back(1));
+  REQUIRE(thread.left() == 2);
+  go_on = true;
+  thread.finish();
+  REQUIRE(done == std::vector<int>{0});
+  REQUIRE(thread.left() == 0);
+  // Asking how much is left says what went wrong, once.
+  thread.start([] { throw std::runtime_error("broken"); });
+  REQUIRE(failure_of([&] {
+            while (thread.left() != 0) std::this_thread::yield();
+          }) == "broken");
+  REQUIRE(thread.left() == 0);
+}
+
 TEST_CASE("what was not begun when its owner leaves is dropped") {
   std::atomic<bool> begun{false};
   std::atomic<bool> go_on{false};
@@ -147,6 +177,89 @@ TEST_CASE("items that are filled ahead of their owner come in order, each once")
       relay.give_back();
     }
     REQUIRE(came == kItems);
+  }
+}
+
+TEST_CASE("items that their owner empties too are emptied each once") {
+  constexpr int kItems = 5'000;
+  for (const std::size_t buffers : {2u, 3u, 4u, 7u}) {
+    std::mt19937_64 random(buffers);
+    std::mt19937_64 other_random(buffers + 100);
+    std::vector<int> came;
+    std::vector<int> came_here;
+    WriteBehind<std::vector<int>> relay{std::vector<std::vector<int>>(buffers)};
+    for (int i = 0; i < kItems; ++i) {
+      now_and_then_slow(random);
+      REQUIRE(relay.current().empty());
+      relay.current().push_back(i);
+      relay.hand_over_or(
+          [&](std::vector<int>& item) {
+            now_and_then_slow(other_random);
+            came.insert(came.end(), item.begin(), item.end());
+            item.clear();
+          },
+          [&](std::vector<int>& item) {
+            came_here.insert(came_here.end(), item.begin(), item.end());
+            item.clear();
+          });
+    }
+    relay.finish();
+    // Either did some of it, in order.
+    CHECK(!came.empty());
+    CHECK(!came_here.empty());
+    REQUIRE(std::ranges::is_sorted(came));
+    REQUIRE(std::ranges::is_sorted(came_here));
+    came.insert(came.end(), came_here.begin(), came_here.end());
+    std::ranges::sort(came);
+    REQUIRE(came.size() == kItems);
+    REQUIRE(std::ranges::adjacent_find(came) == came.end());
+  }
+}
+
+TEST_CASE("items that their owner fills too come in order, each once") {
+  constexpr int kItems = 5'000;
+  for (const std::size_t buffers : {2u, 3u, 4u, 7u}) {
+    std::mt19937_64 random(buffers);
+    std::mt19937_64 other_random(buffers + 100);
+    struct Item {
+      int asked = 0;
+      int filled = -1;
+    };
+    ReadAhead<Item> relay{std::vector<Item>(buffers)};
+    int asked = 0;
+    int came = 0;
+    int filled_here = 0;
+    const auto ask = [&] {
+      for (; asked < kItems; ++asked) {
+        Item* const item = relay.free();
+        if (item == nullptr) return;
+        *item = {.asked = asked, .filled = -1};
+        relay.hand_over([&](Item& full) {
+          now_and_then_slow(other_random);
+          full.filled = full.asked;
+        });
+      }
+    };
+    const auto here = [&](Item& full) {
+      REQUIRE(full.filled == -1);
+      full.filled = full.asked;
+      ++filled_here;
+    };
+    for (;;) {
+      ask();
+      // Both ways of taking one go together.
+      const Item* const item = random() % 4 == 0 ? relay.take() : relay.take(here);
+      if (item == nullptr) break;
+      REQUIRE(item->filled == came);
+      if (random() % 2 == 0) ask();
+      now_and_then_slow(random);
+      REQUIRE(item->filled == came++);
+      relay.give_back();
+    }
+    REQUIRE(came == kItems);
+    // With two only one is ever away, which stays the thread's.
+    CAPTURE(buffers, filled_here);
+    CHECK((buffers == 2 || filled_here > 0));
   }
 }
 

@@ -94,8 +94,9 @@ TEST_CASE("what a batch wrote and nobody took over is free again") {
   BatchStore store;
   const std::uint64_t before = store.slots_in_use();
   const PageModel model = store.model;
-  enum class Leave { not_added, rolled_back, destroyed };
-  for (const Leave leave : {Leave::not_added, Leave::rolled_back, Leave::destroyed}) {
+  enum class Leave { not_written, not_added, rolled_back, destroyed };
+  for (const Leave leave :
+       {Leave::not_written, Leave::not_added, Leave::rolled_back, Leave::destroyed}) {
     CAPTURE(static_cast<int>(leave));
     auto view = store.engine->begin_write(true);
     std::vector<std::byte> contents(view->content_bytes());
@@ -105,11 +106,16 @@ TEST_CASE("what a batch wrote and nobody took over is free again") {
     const PageId id = view->new_page_number();
     auto writer = view->batch_writer();
     writer->write({&id, 1}, contents);
-    REQUIRE(store.slots_in_use() == before + 1);
-    if (leave != Leave::not_added) view->add(*writer);
+    REQUIRE(store.slots_in_use() == before);
+    if (leave != Leave::not_written) {
+      writer->finish();
+      REQUIRE(store.slots_in_use() == before + 1);
+    }
+    const bool added = leave == Leave::rolled_back || leave == Leave::destroyed;
+    if (added) view->add(*writer);
     writer.reset();
     if (leave == Leave::rolled_back) view->rollback();
-    if (leave == Leave::not_added) {
+    if (!added) {
       REQUIRE(store.slots_in_use() == before);
       static_cast<void>(view->commit());
     }
