@@ -351,6 +351,9 @@ void Engine::close() {
   core_->check_alive();
   if (closed_) return;
   shut_down();
+  // A sync that failed behind the callers' backs (the checkpointer's) left nothing to close, and relaxed commits
+  // that nobody waits for are not on the disk: whoever closes is the last who can be told.
+  if (core_->latest_commit.load() > core_->durable_commit.load()) core_->check_not_poisoned();
 }
 
 void Engine::shut_down() {

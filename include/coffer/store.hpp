@@ -65,7 +65,8 @@ class COFFER_API Store {
   /// Opens every page and chunk, follows every reference, compares the free map and every tree's order.
   /// Throws at the first thing that is wrong.  Readers and the writer go on meanwhile.
   [[nodiscard]] CheckReport check();
-  /// Checkpoint, sync, unlock.  All transactions must have ended.  The store is unusable afterwards.
+  /// Checkpoint, sync, unlock.  All transactions must have ended.  The store is unusable afterwards.  Poisoned when
+  /// an earlier failure keeps commits from the disk that were not acknowledged as durable yet.
   void close();
 
   struct State;  // the library's own view
