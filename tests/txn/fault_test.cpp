@@ -151,5 +151,34 @@ TEST_CASE(
   CHECK(n > 2);
 }
 
+TEST_CASE("Closing says so when a failed sync has left commits that are not on the disk") {
+  const Key key = test::txn_key();
+  for (const bool durable : {false, true}) {
+    CAPTURE(durable);
+    const auto machine = platform::SimulatedPlatform::make(5);
+    Engine::create(*machine, "/store", &key, {}, test::small_options());
+    const auto engine = Engine::open(*machine, "/store", &key, test::small_options());
+    test::PageModel model;
+    std::mt19937_64 rng(5);
+    auto view = engine->begin_write(true);
+    test::change_some(*view, model, rng, 3);
+    const CommitNumber commit = view->commit();
+    view.reset();
+    if (durable) engine->wait_durable(commit);
+    machine->set_fault(
+        [](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
+          if (std::string(operation).ends_with("sync"))
+            throw IoError("planted", operation, path, 5);
+        });
+    CHECK_THROWS_AS(engine->checkpoint(), IoError);
+    machine->set_fault({});
+    if (durable) {
+      CHECK_NOTHROW(engine->close());
+    } else {
+      CHECK_THROWS_AS(engine->close(), Poisoned);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace coffer::txn

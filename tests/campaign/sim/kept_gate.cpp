@@ -39,6 +39,8 @@ constexpr std::array kKeptCases = {
          "seed=15916886550466581944 step=62 lot=2910788723826478273 lands=01 kept=11111111101001"},
     // Durable to others before the sync is over.
     Kept{faults_by_index, "faults", "seed=583880340377267059 kind=again index=62 sticky=0"},
+    // A close that said nothing of relaxed commits which a failed sync had kept from the disk: no planted fault.
+    Kept{faults_by_index, "faults", "seed=15518016787101777525 kind=failed-sync index=16 sticky=0"},
 };
 
 /// The run of a kept case within the gate's.
