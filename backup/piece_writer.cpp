@@ -10,14 +10,14 @@ namespace coffer::backup {
 namespace {
 
 /// So that the end has little to sync.
-constexpr std::uint64_t kWriteBackBytes = 4 << 20;
+constexpr std::uint64_t kPieceWriteBackBytes = 4 << 20;
 
 }  // namespace
 
 void PieceWriter::put(std::span<const std::byte> bytes) {
   file_.write_at(position_, bytes);
   position_ += bytes.size();
-  if (position_ - written_back_ < kWriteBackBytes) return;
+  if (position_ - written_back_ < kPieceWriteBackBytes) return;
   file_.write_back(written_back_, position_ - written_back_);
   written_back_ = position_;
 }

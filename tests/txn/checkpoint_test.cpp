@@ -160,43 +160,6 @@ TEST_CASE("A sync of the pages that fails is noticed by committer and checkpoint
   }
 }
 
-TEST_CASE("Closing a poisoned store says which commits may be lost, and closes it all the same") {
-  const Key key = test::txn_key();
-  Options options = test::small_options();
-  options.background_checkpoints = false;
-  const auto machine = SimulatedPlatform::make(92);
-  Engine::create(*machine, "/store", &key, {}, options);
-  auto engine = Engine::open(*machine, "/store", &key, options);
-  std::mt19937_64 rng(92);
-  PageModel model;
-  const auto commit_one = [&](bool wait) {
-    auto view = engine->begin_write(true);
-    test::change_some(*view, model, rng, 1);
-    const CommitNumber commit = view->commit();
-    if (wait) engine->wait_durable(commit);
-  };
-  commit_one(true);
-  const bool is_relaxed = GENERATE(true, false);
-  if (is_relaxed) commit_one(false);
-  machine->set_fault(
-      [](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
-        if (path.filename() == "superblock" || path.filename().string().starts_with("journal-")) {
-          if (std::string(operation).ends_with("sync")) throw IoError("injected", "sync", path, 5);
-        }
-      });
-  // Of what was durable nothing is lost, so that there is nothing to tell.
-  CHECK_THROWS_AS(engine->checkpoint(), IoError);
-  if (is_relaxed) {
-    CHECK_THROWS_WITH(engine->close(), Catch::Contains("commits 2 to 2 may be lost"));
-  } else {
-    CHECK_NOTHROW(engine->close());
-  }
-  machine->set_fault({});
-  CHECK_NOTHROW(engine->close());
-  const auto again = Engine::open(*machine, "/store", &key, options);
-  CHECK(again->statistics().last_commit >= 1);
-}
-
 TEST_CASE("What a failed sync of the pages lost is no tampering") {
   const Key key = test::txn_key();
   Options options = test::small_options();
