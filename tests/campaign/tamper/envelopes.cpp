@@ -135,7 +135,7 @@ Envelope two_key_envelope(const KeyBytes& one, const KeyBytes& two, const crypto
     const cpp_int yb = b.line(tag, static_cast<unsigned>(rng() % 3));
     const cpp_int c1 = modulo((ya - yb) * difference);
     const cpp_int c2 = modulo(ya - c1 * a.r);
-    if (c1 >> 128 != 1 || c2 >> 128 != 1) continue;
+    if ((c1 >> 128) != 1 || (c2 >> 128) != 1) continue;
     put_number(std::span(envelope.wrapped).first(16), c1 - kTwo128);
     put_number(std::span(envelope.wrapped).subspan(16), c2 - kTwo128);
     return envelope;
