@@ -2,7 +2,11 @@
 //
 //   the page table's pages + commits since  =  the pages that the trees of that snapshot reach
 //   the free map's used slots               =  pages' + nodes' + value chunks' slots of the checkpoint
-#include <algorithm>
+#include <array>
+#include <bit>
+#include <map>
+#include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -15,35 +19,65 @@ namespace coffer::txn {
 
 namespace {
 
-/// A set of small numbers that can say what is in one set and not in another.
+/// A set of numbers that can say what is in one set and not in another.  Takes memory for the neighbourhoods that it has
+/// numbers in, and none for what lies between: what verifies may name any page below 2^48.
 class NumberSet {
  public:
   /// False when it was there already.
   bool insert(std::uint64_t n) {
-    if (n >= bits_.size()) bits_.resize(std::max<std::size_t>(n + 1, bits_.size() * 2));
-    if (bits_[n]) return false;
-    bits_[n] = true;
+    std::uint64_t& word = block(n / kBlockNumbers)[n % kBlockNumbers / 64];
+    const std::uint64_t bit = std::uint64_t{1} << n % 64;
+    if ((word & bit) != 0) return false;
+    word |= bit;
     ++count_;
     return true;
   }
   void erase(std::uint64_t n) {
-    if (n < bits_.size() && bits_[n]) {
-      bits_[n] = false;
-      --count_;
-    }
+    if (!contains(n)) return;
+    block(n / kBlockNumbers)[n % kBlockNumbers / 64] &= ~(std::uint64_t{1} << n % 64);
+    --count_;
   }
-  [[nodiscard]] bool contains(std::uint64_t n) const { return n < bits_.size() && bits_[n]; }
+  [[nodiscard]] bool contains(std::uint64_t n) const {
+    const auto found = blocks_.find(n / kBlockNumbers);
+    return found != blocks_.end() && has(*found->second, n % kBlockNumbers);
+  }
   [[nodiscard]] std::uint64_t count() const { return count_; }
   /// The first number here that `other` lacks.
   [[nodiscard]] std::optional<std::uint64_t> first_not_in(const NumberSet& other) const {
-    for (std::size_t n = 0; n < bits_.size(); ++n) {
-      if (bits_[n] && !other.contains(n)) return n;
+    for (const auto& [number, block] : blocks_) {
+      const auto theirs = other.blocks_.find(number);
+      for (std::size_t i = 0; i < block->size(); ++i) {
+        const std::uint64_t there = theirs == other.blocks_.end() ? 0 : (*theirs->second)[i];
+        if (const std::uint64_t missing = (*block)[i] & ~there; missing != 0) {
+          return number * kBlockNumbers + i * 64 +
+                 static_cast<std::uint64_t>(std::countr_zero(missing));
+        }
+      }
     }
     return std::nullopt;
   }
 
  private:
-  std::vector<bool> bits_;
+  static constexpr std::uint64_t kBlockNumbers = 4096;
+  using Block = std::array<std::uint64_t, kBlockNumbers / 64>;
+
+  [[nodiscard]] static bool has(const Block& block, std::uint64_t n) {
+    return (block[n / 64] >> n % 64 & 1) != 0;
+  }
+  /// Neighbours come one after another: the block used last is at hand.
+  Block& block(std::uint64_t number) {
+    if (last_ == nullptr || number != last_number_) {
+      auto& pointer = blocks_[number];
+      if (!pointer) pointer = std::make_unique<Block>();
+      last_ = pointer.get();
+      last_number_ = number;
+    }
+    return *last_;
+  }
+
+  std::map<std::uint64_t, std::unique_ptr<Block>> blocks_;
+  Block* last_ = nullptr;
+  std::uint64_t last_number_ = 0;
   std::uint64_t count_ = 0;
 };
 

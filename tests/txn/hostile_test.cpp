@@ -3,6 +3,9 @@
 // memory; it does not end the process.
 #include <map>
 
+#include "crypto/key_header.hpp"
+#include "journal/journal.hpp"
+#include "pager/superblock.hpp"
 #include "tests/txn/txn_support.hpp"
 
 namespace coffer::txn {
@@ -209,6 +212,50 @@ TEST_CASE("A file of pages made 8 TiB long costs nothing, and is cut when the st
   const auto engine = Engine::open(*machine, "/store", &key, options);
   test::compare(*engine->begin_read(true), model);
   test::check_structure(*engine, model, {});
+}
+
+/// Behind the last commit, one by somebody who has the key: a new page with that number.
+void commit_page(SimulatedPlatform& machine, const Key& key, PageId page) {
+  auto& files = machine.files();
+  const auto keys = crypto::open_key_header(machine, machine.contents("/store/keys"), &key,
+                                            platform::LockPolicy::abort, "keys")
+                        .keys;
+  const pager::Superblock s =
+      pager::read_superblock(*files.open("/store/superblock", OpenMode::read_only), *keys)
+          .superblock;
+  Bytes staging(2 * journal::kFragmentBytesMax);
+  journal::JournalWriter writer(
+      {.files = &files, .directory = "/store", .segment_bytes = s.segment_bytes}, keys->journal(),
+      machine.entropy(), s.journal_generation, Epoch{keys->current_epoch()},
+      {.position = s.journal_position, .last_tag = s.journal_previous_tag, .last_commit = s.commit},
+      staging);
+  const pager::PageHeader header{.gap_begin = pager::kPageHeaderBytes,
+                                 .gap_end = static_cast<std::uint16_t>(pager::content_bytes(4096)),
+                                 .type = 1,
+                                 .level = 0,
+                                 .count = 0,
+                                 .version = 0};
+  writer.begin(s.commit.next());
+  writer.add(journal::PageImage{
+      .page = page, .is_new = true, .used = std::as_bytes(std::span(&header, 1))});
+  static_cast<void>(
+      writer.finish({.catalog_root = s.catalog_root, .next_value_id = s.next_value_id}, Lsn{}));
+  writer.sync();
+}
+
+TEST_CASE(
+    "A page with a number of 47 bits takes a check no more memory than one with a small number") {
+  const bool read_only = GENERATE(true, false);
+  const Key key = test::txn_key();
+  const auto machine = SimulatedPlatform::make(7);
+  Engine::create(*machine, "/store", &key, {}, test::small_options(), 256 * 1024);
+  const PageId page{std::uint64_t{1} << 46};
+  commit_page(*machine, key, page);
+  Options options = test::small_options();
+  options.read_only = read_only;
+  const auto engine = Engine::open(*machine, "/store", &key, options);
+  const PageModel model = {{page, test::content_of(engine->begin_read(true)->pin(page))}};
+  CHECK_NOTHROW(test::check_structure(*engine, model, {}));
 }
 
 }  // namespace
