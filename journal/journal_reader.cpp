@@ -13,7 +13,8 @@ constexpr std::size_t kWindowBytes = 4 * kFragmentBytesMax;
 
 }  // namespace
 
-JournalReader::JournalReader(const JournalFiles& files) : files_(files), window_(kWindowBytes) {
+JournalReader::JournalReader(const JournalFiles& files)
+    : files_(files), window_(std::make_unique_for_overwrite<std::byte[]>(kWindowBytes)) {
   check_journal_files(files);
   indices_ = list_segments(files);
 }
@@ -30,20 +31,20 @@ std::span<const std::byte> JournalReader::at(Lsn position, std::size_t bytes) {
                       (window_cut_ || bytes <= window_bytes_ - (position.value - window_at_.value));
   if (!within) fill(position);
   const auto offset = static_cast<std::size_t>(position.value - window_at_.value);
-  return std::span<const std::byte>(window_).subspan(offset,
-                                                     std::min(bytes, window_bytes_ - offset));
+  return std::span<const std::byte>(window_.get(), window_bytes_)
+      .subspan(offset, std::min(bytes, window_bytes_ - offset));
 }
 
 void JournalReader::fill(Lsn position) {
   window_at_ = position;
   window_bytes_ = 0;
   window_cut_ = false;
-  while (window_bytes_ < window_.size() && !window_cut_) {
+  while (window_bytes_ < kWindowBytes && !window_cut_) {
     const std::uint64_t offset = (position.value + window_bytes_) % files_.segment_bytes;
     const std::size_t wanted = static_cast<std::size_t>(
-        std::min<std::uint64_t>(window_.size() - window_bytes_, files_.segment_bytes - offset));
+        std::min<std::uint64_t>(kWindowBytes - window_bytes_, files_.segment_bytes - offset));
     const std::size_t got =
-        read_piece(position.next(window_bytes_), std::span(window_).subspan(window_bytes_, wanted));
+        read_piece(position.next(window_bytes_), std::span(window_.get() + window_bytes_, wanted));
     window_bytes_ += got;
     window_cut_ = got < wanted;
   }

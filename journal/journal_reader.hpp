@@ -34,7 +34,7 @@ class JournalReader {
   std::vector<std::uint64_t> indices_;
   std::unique_ptr<platform::File> file_;  ///< the segment read last
   std::uint64_t file_index_ = 0;
-  std::vector<std::byte> window_;
+  std::unique_ptr<std::byte[]> window_;  ///< not cleared: only what was read into it is looked at
   Lsn window_at_{};
   std::size_t window_bytes_ = 0;
   bool window_cut_ = false;  ///< the files end where the window does
