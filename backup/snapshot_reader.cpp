@@ -95,10 +95,10 @@ bool SnapshotReader::next() {
         fmt::format("its length of {} bytes cannot be: it was cut or extended", file_bytes_));
   }
   group_ = static_cast<std::uint32_t>(slots);
-  slots_.resize(format::kGroupBytes);
-  read(std::span(slots_).first(slots * page_bytes_));
+  slots_.resize(slots * page_bytes_);
+  read(slots_);
   std::vector<std::byte> entries(format::group_table_bytes(page_bytes_));
-  open(entries, false, std::span(slots_).first(slots * page_bytes_));
+  open(entries, false, slots_);
   decode_table(entries);
   slots_read_ += slots;
   return true;
