@@ -1,13 +1,14 @@
 // Lines of any length out of a byte source, in one buffer that is used again and wiped at the end.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "tools/formats/record_format.hpp"
-#include "tools/formats/wiped_bytes.hpp"
 
 namespace coffer::tools {
 
@@ -15,6 +16,9 @@ class LineReader {
  public:
   LineReader(ByteSource source, std::string file_name)
       : source_(std::move(source)), file_name_(std::move(file_name)) {}
+  ~LineReader();
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
 
   /// The next line without its line end (newline, or carriage return and newline); false at the end
   /// of the source.  The last line need not have a line end.  The span may be written to, and lasts
@@ -26,10 +30,13 @@ class LineReader {
 
  private:
   bool fill();
+  void grow();
 
   ByteSource source_;
   std::string file_name_;
-  WipedBytes buffer_;
+  // Not cleared first: that is of no use, and most of what it costs to read little.
+  std::unique_ptr<std::byte[]> buffer_;
+  std::size_t buffer_bytes_ = 0;
   std::size_t begin_ = 0;  // of what has not been given out
   std::size_t end_ = 0;    // of what has been read
   bool at_end_ = false;
