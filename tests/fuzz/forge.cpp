@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pager/node.hpp"
+#include "txn/locked_budget.hpp"
 
 namespace coffer::fuzz {
 
@@ -24,6 +25,22 @@ crypto::AssociatedData place_of_leaf(bool free_map, Epoch epoch) {
   return pager::NodePlace{role, 0, 0}.associated(epoch);
 }
 
+void fill(Store& store) {
+  WriteTransaction writing = store.write();
+  Tree plain = writing.create_tree("plain");
+  for (int i = 10; i < 20; ++i) {
+    plain.put("key " + std::to_string(i), std::string(i % 3 == 0 ? 20 : 800, 'p'));
+  }
+  ValueWriter large = plain.write("large");
+  large.write(std::string(6000, 'l'));
+  large.finish();
+  Tree multi = writing.create_tree("multi", {.multi_value = true});
+  for (int i = 0; i < 6; ++i) multi.put("key", "value " + std::to_string(i));
+  Tree numbers = writing.create_tree("numbers", {.integer_keys = true});
+  for (std::uint64_t i = 0; i < 4; ++i) numbers.put(Bytes(integer_key(i)), "n");
+  writing.commit();
+}
+
 }  // namespace
 
 void alter(std::span<std::byte> bytes, FuzzedDataProvider& input, int most) {
@@ -34,21 +51,20 @@ void alter(std::span<std::byte> bytes, FuzzedDataProvider& input, int most) {
 }
 
 void look_at(SimulatedPlatform& machine, const Key& key, bool read_only) {
-  const auto heard =
-      campaign::tamper::hear(machine, &key, campaign::tamper::small_options(read_only));
+  Options options = campaign::tamper::small_options(read_only);
+  options.locked_bytes_max = txn::kLeastLockedBytes;
+  const auto heard = campaign::tamper::hear(machine, &key, options);
   // What is no error of the interface's, and has nothing to do with the disk's state.
   if (heard.error == "other") std::abort();
 }
 
-Forge::Forge(bool with_journal) {
-  machine_ = SimulatedPlatform::make(1);
+Forge::Forge() {
   campaign::tamper::create_store(*machine_, &key_);
-  static_cast<void>(campaign::tamper::live(*machine_, &key_, {}, 1, with_journal ? 5 : 3));
-  if (!with_journal) {
-    Store store = campaign::tamper::open_store(*machine_, &key_);
-    store.close();
-  }
+  Store store = campaign::tamper::open_store(*machine_, &key_);
+  fill(store);
+  store.close();
   files_ = campaign::tamper::files_of(*machine_);
+  template_ = campaign::tamper::machine_with(files_, 2);
   keys_ = crypto::open_key_header(*machine_, files_.at("keys"), &key_, platform::LockPolicy::abort,
                                   "keys")
               .keys;
@@ -64,7 +80,7 @@ Forge::Forge(bool with_journal) {
 }
 
 std::unique_ptr<SimulatedPlatform> Forge::machine() const {
-  return campaign::tamper::machine_with(files_, 2);
+  return template_->copy();
 }
 
 Bytestring Forge::open_slot(const pager::SlotRef& ref, const crypto::AssociatedData& place) const {

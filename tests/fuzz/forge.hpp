@@ -36,18 +36,18 @@ bool answered(const Call& call) {
   }
 }
 
-/// Opens a store, checks it and reads all of it.
+/// Opens a store, in as little memory as there can be, checks it and reads all of it.
 void look_at(platform::SimulatedPlatform& machine, const Key& key, bool read_only);
 
-/// A closed store of some pages, with its keys.
+/// A closed store with its keys: trees of each kind, a branch and a large value, in as few pages as that takes.
 class Forge {
  public:
-  explicit Forge(bool with_journal);
+  Forge();
 
   [[nodiscard]] const Key& key() const { return key_; }
   [[nodiscard]] const crypto::KeyRing& keys() const { return *keys_; }
   [[nodiscard]] const pager::Superblock& superblock() const { return superblock_; }
-  /// A machine of its own with the files as they were.
+  /// A machine of its own with the files as they were; their blocks are shared until they are written.
   [[nodiscard]] std::unique_ptr<platform::SimulatedPlatform> machine() const;
 
   /// The only leaf of the page table, or of the free map.
@@ -70,8 +70,10 @@ class Forge {
                                       const crypto::AssociatedData& place, Bytestring plain) const;
 
   Key key_ = campaign::tamper::key_of(9);
-  std::unique_ptr<platform::SimulatedPlatform> machine_;  ///< whose memory the keys are in
+  std::unique_ptr<platform::SimulatedPlatform> machine_ =
+      platform::SimulatedPlatform::make(1);  ///< whose memory the keys are in
   campaign::tamper::Files files_;
+  std::unique_ptr<platform::SimulatedPlatform> template_;
   std::unique_ptr<crypto::KeyRing> keys_;
   pager::Superblock superblock_;
   std::vector<std::pair<PageId, pager::SlotRef>> pages_;

@@ -5,7 +5,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace coffer;
   using namespace coffer::fuzz;
-  static const Forge forge(false);
+  static const Forge forge;
   FuzzedDataProvider input(data, size);
   const auto what = input.ConsumeIntegral<std::uint8_t>() % 8;
   const bool read_only = input.ConsumeIntegral<std::uint8_t>() % 4 != 0;

@@ -1,6 +1,33 @@
 # Fuzzing: each target for a share of the time.  Sourced by tools/campaign for --fuzz.
 
-fuzz_targets=(key_header superblock pages journal formats backups api)
+# Those in memory first: they are fast.
+fuzz_targets=(records nodes fragments trees formats key_header superblock pages journal backups api)
+
+# build_fuzz TARGET...: with clang++ and the sanitizers.
+build_fuzz() {
+  local log=$build_root/fuzz-build.log
+  if ! { configure fuzz clang++ -Dbuildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined \
+    -Db_lundef=false -Ddefault_library=static -Dunity=on -Dunity_size=1000 &&
+    ninja -C "$build_root/fuzz" -j "$jobs" "${@/#/tests/fuzz/fuzz_}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    fail "the build failed; see $log"
+  fi
+}
+
+# run_fuzz_merge [TARGET...]: adds to each corpus in the tree what runs on this machine have found and it lacks, as few and
+# small inputs as reach the same edges.
+run_fuzz_merge() {
+  local target targets=("$@")
+  [ "${#targets[@]}" -gt 0 ] || targets=("${fuzz_targets[@]}")
+  build_fuzz "${targets[@]}"
+  for target in "${targets[@]}"; do
+    mkdir -p "$build_root/fuzz-corpus/$target" "$root/tests/fuzz/corpus/$target"
+    "$build_root/fuzz/tests/fuzz/fuzz_$target" -set_cover_merge=1 -use_counters=0 -max_len=600 \
+      "$root/tests/fuzz/corpus/$target" "$build_root/fuzz-corpus/$target" >"$build_root/fuzz-merge-$target.log" 2>&1 </dev/null ||
+      fail "the merge failed; see $build_root/fuzz-merge-$target.log"
+    tail -n 1 "$build_root/fuzz-merge-$target.log"
+  done
+}
 
 # run_fuzz SECONDS [TARGET...]: builds the targets with clang++ and the sanitizers, and runs each; what it finds is left in
 # $build_root/fuzz-findings.  A table of executions and coverage at the end.
@@ -9,13 +36,7 @@ run_fuzz() {
   shift
   local targets=("$@")
   [ "${#targets[@]}" -gt 0 ] || targets=("${fuzz_targets[@]}")
-  log=$build_root/fuzz-build.log
-  if ! { configure fuzz clang++ -Dbuildtype=debugoptimized -Dfuzz=true -Db_sanitize=address,undefined \
-    -Db_lundef=false -Ddefault_library=static -Dunity=on -Dunity_size=1000 &&
-    ninja -C "$build_root/fuzz" -j "$jobs" "${targets[@]/#/tests/fuzz/fuzz_}"; } >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    fail "the build failed; see $log"
-  fi
+  build_fuzz "${targets[@]}"
   mkdir -p "$build_root/fuzz-findings"
   printf '%-12s %14s %9s %10s %9s  %s\n' target executions 'a second' edges features findings
   for target in "${targets[@]}"; do
