@@ -3,8 +3,13 @@
 usage: coverage.py ROOT JSON [--files] [--misses] [--unexplained]
 
 A branch is one side of one condition at one place of a source file.  It was taken when any instantiation of the code,
-in any program, took it.  Conditions that the compiler decides do not count, nor do those of contracts: Expects and
-Ensures expand in platform/contracts.hpp, where clang puts their conditions, and their failing side ends the process.
+in any program, took it.  What does not count:
+
+  - conditions that the compiler decides, which llvm-cov leaves out of its functions' lists;
+  - contracts, whose failing side ends the process: Expects and Ensures expand in platform/contracts.hpp, and clang puts
+    their conditions there;
+  - what stands behind `planted(...) &&`: only an engine with a planted fault looks at it (platform/mutation.hpp);
+  - comparisons that the compiler writes (`= default`).
 """
 
 import collections
@@ -27,7 +32,7 @@ def group_of(path):
     return folder if folder in LAYERS + OTHERS else None
 
 
-def read_branches(root, export):
+def read_branches(root, export, sources):
     """{(path, line, column, end line, end column): [taken true, taken false]}"""
     branches = collections.defaultdict(lambda: [0, 0])
     for function in export['data'][0]['functions']:
@@ -38,19 +43,31 @@ def read_branches(root, export):
             counts = branches[(paths[file], line, column, end_line, end_column)]
             counts[0] += true
             counts[1] += false
-    return branches
+    return {place: counts for place, counts in branches.items()
+            if not sources.only_planted(*place[:3]) and not sources.compared_by_compiler(*place[:2])}
 
 
 class Sources:
     def __init__(self, root):
         self.root, self.lines = root, {}
 
-    def condition(self, path, line, column, end_line, end_column):
-        """A condition's text on one line, as the list of explanations quotes it."""
+    def of(self, path):
         if path not in self.lines:
             with open(os.path.join(self.root, path), encoding='utf-8') as file:
                 self.lines[path] = file.read().split('\n')
-        text = self.lines[path][line - 1:end_line]
+        return self.lines[path]
+
+    def only_planted(self, path, line, column):
+        before = '\n'.join(self.of(path)[max(0, line - 3):line])
+        before = before[:len(before) - len(self.of(path)[line - 1]) + column - 1]
+        return re.search(r'planted\([^()]*\)\s*&&\s*$', before) is not None
+
+    def compared_by_compiler(self, path, line):
+        return re.search(r'operator==.*= default;', self.of(path)[line - 1]) is not None
+
+    def condition(self, path, line, column, end_line, end_column):
+        """A condition's text on one line, as the list of explanations quotes it."""
+        text = self.of(path)[line - 1:end_line]
         text[-1] = text[-1][:end_column - 1]
         text[0] = text[0][column - 1:]
         return re.sub(r'\s+', ' ', ' '.join(text)).strip()
@@ -123,9 +140,10 @@ def print_unexplained(root, misses):
 
 def main():
     root, path, *wanted = sys.argv[1:]
+    sources = Sources(root)
     with open(path, encoding='utf-8') as file:
-        branches = read_branches(root, json.load(file))
-    misses = misses_of(branches, Sources(root))
+        branches = read_branches(root, json.load(file), sources)
+    misses = misses_of(branches, sources)
     print_table(branches, '--files' in wanted)
     if '--misses' in wanted:
         print()
