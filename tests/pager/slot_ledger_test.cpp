@@ -179,9 +179,9 @@ TEST_CASE("a run that was not found is found where it comes to be, whatever was 
   // Enough for a run, and no two of them beside each other.
   for (std::uint64_t i = 0; i < 100; i += 2) ledger.release({SlotId(i), 1}, Hold::version);
   REQUIRE_THROWS_AS(ledger.allocate(16, Hold::version), NoSpace);
-  // A shorter one and a longer one are not there either.
-  REQUIRE_THROWS_AS(ledger.allocate(2, Hold::version), NoSpace);
+  // A longer one and a shorter one are not there either.
   REQUIRE_THROWS_AS(ledger.allocate(20, Hold::version), NoSpace);
+  REQUIRE_THROWS_AS(ledger.allocate(2, Hold::version), NoSpace);
   // At the end, and too little to look through the whole file again.
   ledger.release({SlotId(kSlots - 20), 20}, Hold::version);
   REQUIRE(ledger.allocate(16, Hold::version).first == SlotId(kSlots - 20));
