@@ -167,14 +167,14 @@ std::optional<FrameIndex> FramePool::evict() {
       if (f.state.load(std::memory_order_relaxed) != State::clean) continue;
       if (f.pins.load(std::memory_order_relaxed) != 0) continue;
       if (round < 2 && f.referenced.exchange(false, std::memory_order_relaxed)) continue;
-      if (try_evict(at, false)) return at;
+      if (try_evict(at)) return at;
     }
   }
   return std::nullopt;
 }
 
 /// Takes one clean, unpinned frame out of its bucket and wipes it; the caller owns it then.
-bool FramePool::try_evict(FrameIndex frame, bool unused_only) noexcept {
+bool FramePool::try_evict(FrameIndex frame) noexcept {
   Frame& f = frames_[frame];
   const std::size_t bucket =
       bucket_of(f.page_id());  // a stale read is caught below, under the lock
@@ -184,7 +184,6 @@ bool FramePool::try_evict(FrameIndex frame, bool unused_only) noexcept {
         bucket_of(f.page_id()) != bucket) {
       return false;
     }
-    if (unused_only && f.users != 0) return false;
     std::uint32_t none = 0;
     if (!f.pins.compare_exchange_strong(none, kEvicting, std::memory_order_acq_rel)) return false;
     f.generation.fetch_add(1, std::memory_order_acq_rel);

@@ -166,7 +166,7 @@ class FramePool final : public PinOwner {
   void make_free(FrameIndex frame) noexcept;
   [[nodiscard]] bool grow();
   [[nodiscard]] std::optional<FrameIndex> evict();
-  [[nodiscard]] bool try_evict(FrameIndex frame, bool unused_only) noexcept;
+  [[nodiscard]] bool try_evict(FrameIndex frame) noexcept;
   [[nodiscard]] std::optional<FrameIndex> pop_free(Claim claim) noexcept;
 
   platform::Memory& memory_;

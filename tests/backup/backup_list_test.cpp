@@ -162,6 +162,7 @@ TEST_CASE("what is no backup is ignored, and what should be one is reported") {
   const std::string end = ".coffer-backup";
   put("good", good, 4608);
   put("notes.txt", std::vector<std::byte>(100, std::byte{'n'}), 100);
+  put(".hidden", std::vector<std::byte>(100, std::byte{'n'}), 100);
   put("nothing", {}, 0);
   put("begins", good, 7);
   put("nothing" + end, {}, 0);

@@ -134,6 +134,11 @@ TEST_CASE("a label that contradicts itself is refused, and so is one of another 
   bytes = encoded(increment);
   std::ranges::copy(increment.id, bytes.begin() + 112);
   CHECK(said_of_label(bytes) == "Corrupted");
+  for (const std::ptrdiff_t id_at : {112, 128}) {  // an increment of no chain, and of no parent
+    bytes = encoded(increment);
+    std::fill_n(bytes.begin() + id_at, 16, std::byte{0});
+    CHECK(said_of_label(bytes) == "Corrupted");
+  }
 }
 
 TEST_CASE("any bytes can be taken for a label, of any length") {

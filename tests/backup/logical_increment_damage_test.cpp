@@ -272,6 +272,7 @@ TEST_CASE(
   CHECK(forger.ranges(low_of(1, std::string(1006, 'k')) + high_of(0)) == "bdfh");
   CHECK(forger.ranges(low_of(1, std::string(9, 'k')) + high_of(0), 0, 2, "v") == bad);
   CHECK(forger.ranges(low_of(1, "k", "3") + entry_of("k", "2") + high_of(0), 1, 1, "u") == bad);
+  CHECK(forger.ranges(low_of(0, "", "v") + high_of(0), 0, 1, "u") == bad);
   CHECK(forger.ranges(low_of(2, "k", "2") + entry_of("k", "2") + high_of(0), 1, 1, "u") == bad);
   CHECK(forger.ranges(low_of(0) + entry_of("k", "2") + high_of(1, "k", "2"), 1, 1, "u") == bad);
   CHECK(forger.ranges("", 0, 4) == "VersionUnsupported");

@@ -100,6 +100,8 @@ TEST_CASE("records that no store could have are refused, by verifying as by rest
   const std::string e = entry_record("b", "1");
   const std::string nine(9, 'k');
   CHECK(forger.said_of(origin + end_record(0, 0)) == "done");
+  CHECK(forger.said_of(origin + end_record(0, 0), false) ==
+        "Corrupted");  // short, and not the last
   CHECK(forger.said_of(origin + tree_record("t") + e + entry_record("c", "") + tree_end(2) +
                        tree_record("u", 1) + e + entry_record("b", "2") + tree_end(2) +
                        end_record(2, 4)) == "done");

@@ -114,6 +114,17 @@ TEST_CASE("a forger who makes checksums fit gets nowhere, in one copy or in both
   }
 }
 
+TEST_CASE("a slot in a state that there is not is tampering, whatever else it holds") {
+  const Key key = golden_key();
+  const std::size_t slot = GENERATE(std::size_t{0}, std::size_t{1}, layout::kSlots - 1);
+  ByteVector file = create_golden(&key).bytes;
+  for (const std::size_t at : {std::size_t{0}, kCopy}) {
+    file[at + 64 + slot * 256 + layout::slot::kStateAt] = std::byte{2};
+    fix_all(file, at);
+  }
+  CHECK(attempt(file, &key).outcome == Outcome::tampered);
+}
+
 TEST_CASE("a forger cannot turn an encrypted header into an unencrypted one") {
   const Key key = golden_key();
   ByteVector file = create_golden(&key).bytes;

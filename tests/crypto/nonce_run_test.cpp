@@ -120,6 +120,10 @@ TEST_CASE("a moved run goes on, and what it was moved from draws anew") {
   CHECK(seen.insert(constructed.next()).second);  // NOLINT(bugprone-use-after-move)
   CHECK(entropy.calls == 4);
 
+  assigned = NonceRun(entropy);  // One that has drawn nothing yet.
+  CHECK(seen.insert(assigned.next()).second);
+  CHECK(entropy.calls == 5);
+
   NonceRun& itself = assigned;
   assigned = std::move(itself);
   for (int i = 0; i < 3; ++i) {

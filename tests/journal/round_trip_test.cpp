@@ -185,6 +185,47 @@ TEST_CASE("The second pass visits whole transactions up to the first one's end, 
                                  &first.result.end),
                     Tampered);
   }
+  SECTION("an end that is not where the first pass found it is refused") {
+    JournalEnd other = until;
+    SECTION("another position") {
+      other.position = Lsn{until.position.value + 1};
+    }
+    SECTION("another tag") {
+      other.last_tag[0] ^= std::byte{1};
+    }
+    SECTION("another commit") {
+      other.last_commit = until.last_commit.next();
+    }
+    Collector collector;
+    CHECK_THROWS_AS(
+        scan_journal(files_on(*bench.machine), sealer, bench.start, buffer, collector, &other),
+        Tampered);
+  }
+}
+
+TEST_CASE("A reader reads at any position, in any order") {
+  Bench bench;
+  for (int i = 0; i < 40; ++i) bench.commit(3000);  // two segments and a half
+  JournalReader reader(files_on(*bench.machine));
+  const std::uint64_t end = bench.writer->end().position.value;
+  for (int i = 0; i < 200; ++i) {
+    const std::uint64_t position = pick(bench.random, end / 4096) * 4096;
+    const auto read = reader.at(Lsn{position}, 4096);
+    CHECK(std::vector<std::byte>(read.begin(), read.end()) == bench.peek(position, 4096));
+  }
+}
+
+TEST_CASE("A file with a number that no position reaches is no segment") {
+  Bench bench;
+  bench.commit();
+  const auto beyond = platform::Path(kDirectory) / "journal-ffffffffffffffff";
+  bench.machine->files().create(beyond)->write_at(0, random_bytes(bench.random, 5000));
+  check_read_back(bench);
+  CHECK(journal_file_bytes(files_on(*bench.machine)) == kSegmentBytes);
+  bench.open_at(bench.writer->end());
+  bench.commit();
+  check_read_back(bench);
+  CHECK(bench.machine->contents(beyond).size() == 5000);
 }
 
 TEST_CASE("A transaction of 100,000 references passes through bounded memory") {

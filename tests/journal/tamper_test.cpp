@@ -411,10 +411,17 @@ TEST_CASE("A genuine header that no writer writes is refused, durable or not") {
   SECTION("a claim about itself") {
     header.durable_upto = Lsn{8192};
   }
+  auto body_bytes = static_cast<std::uint32_t>(body.size());
+  SECTION("no body") {
+    body_bytes = 0;
+  }
+  SECTION("a body that no fragment has room for") {
+    body_bytes = static_cast<std::uint32_t>(format::kBodyBytesMax + 1);
+  }
   // Sealed for its place on the grid, whatever it says of itself.
   crypto::NonceRun nonces(bench.machine->entropy());
   std::vector<std::byte> out(format::kFragmentOverheadBytes + body.size());
-  header.body_bytes = static_cast<std::uint32_t>(body.size());
+  header.body_bytes = body_bytes;
   const auto nonce = nonces.next();
   encode_header(scratch, header);
   const auto tag = sealer.seal(
@@ -423,6 +430,35 @@ TEST_CASE("A genuine header that no writer writes is refused, durable or not") {
   std::copy(nonce.begin(), nonce.end(), out.begin());
   std::copy(tag.begin(), tag.end(), out.begin() + format::kHeaderTagAt);
   bench.poke(4096, out);
+  CHECK(look(bench).outcome == Outcome::corrupted);
+}
+
+TEST_CASE("No fragment claims that part of its own transaction is durable") {
+  ThreeCommits bench;
+  const JournalEnd end = bench.writer->end();
+  std::vector<std::byte> first(encoded_bytes(PageFreed{}));
+  encode(first, PageFreed{.page = PageId{3}});
+  std::vector<std::byte> second(encoded_bytes(CommitState{}));
+  encode(second, CommitState{});
+  FragmentHeader header{.position = end.position,
+                        .commit = end.last_commit.next(),
+                        .generation = bench.start.generation,
+                        .previous_tag = end.last_tag,
+                        .durable_upto = end.position,
+                        .body_bytes = 0,
+                        .index = 0,
+                        .count = 0,
+                        .flags = 0,
+                        .body_tag = {}};
+  header.previous_tag = forge(bench, header, first);
+  header.position = Lsn{end.position.value + 4096};
+  header.index = 1;
+  header.count = 2;
+  header.flags = format::kCommitMark;
+  forge(bench, header, second);
+  CHECK(look(bench).scanned.history.size() == 4);
+  header.durable_upto = header.position;
+  forge(bench, header, second);
   CHECK(look(bench).outcome == Outcome::corrupted);
 }
 

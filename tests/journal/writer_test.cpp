@@ -120,6 +120,8 @@ TEST_CASE("A large commit is written in batches of 256 KiB, in pieces where segm
 TEST_CASE("Segments are written whole and synced under another name, and named durably") {
   Bench bench;
   const auto before = bench.machine->steps();
+  bench.writer->reserve(0);  // nothing is wanted
+  CHECK(bench.machine->steps() == before);
   bench.writer->reserve(1);
   const auto steps = steps_since(bench, before);
   REQUIRE(steps.size() == 5);
@@ -219,6 +221,26 @@ TEST_CASE("A segment that is too short is made whole before it is used") {
   bench.open_at(bench.writer->end());
   bench.writer->reserve(1);
   CHECK(bench.machine->contents(Bench::path_of(0)).size() == kSegmentBytes);
+  check_usable(bench);
+}
+
+TEST_CASE("A spare segment that was cut is made whole before it is used") {
+  Bench bench;
+  for (int i = 0; i < 20; ++i) bench.commit(3000);
+  bench.sync();
+  bench.writer->recycle(bench.writer->end().position);
+  auto all = bench.machine->contents(Bench::path_of(0));
+  all.resize(5000);
+  bench.machine->set_contents(Bench::path_of(0), all);
+  const auto before = bench.machine->steps();
+  const std::uint64_t end = bench.writer->end().position.value;
+  bench.writer->reserve(kSegmentBytes);
+  CHECK(count(steps_since(bench, before), Kind::create) == 0);
+  CHECK(bench.machine->contents(Bench::path_of(end + kSegmentBytes)).size() == kSegmentBytes);
+  bench.start.position = bench.writer->end().position;
+  bench.start.previous_tag = bench.writer->end().last_tag;
+  bench.start.last_commit = bench.writer->end().last_commit;
+  bench.history.clear();
   check_usable(bench);
 }
 

@@ -1,5 +1,6 @@
 // What was changed on the disk is found when it is read, whatever it is and however cleverly it was
 // changed.
+#include <bit>
 #include <catch2/catch.hpp>
 
 #include "pager/node_store.hpp"
@@ -211,6 +212,77 @@ TEST_CASE("counts that do not add up between nodes that verify are Corrupted") {
   // The free map knows of none of it.
   REQUIRE_THROWS_AS(world.reopen(), Corrupted);
   REQUIRE_NOTHROW(pager::read_node(world.open->file, world.keys, leaf, leaf_ref));
+}
+
+/// A free map of somebody who has the key: leaves in slots 3, 4, ..., with words of somebody's own, and with two of them
+/// a root in slot 8.  What opening says of it, where ten slots are in use.
+std::string said_of_free_map(const std::vector<std::vector<std::uint64_t>>& leaves,
+                             const std::vector<std::uint64_t>& indices) {
+  PagerWorld world(44);
+  crypto::NonceRun nonces(world.entropy);
+  world.open->file.grow(16);
+  pager::NodeWriter writer(world.open->file, world.keys, nonces, world.entropy, 1);
+  std::vector<pager::Child> children;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    std::uint64_t count = 0;
+    for (const std::uint64_t word : leaves[i]) count += static_cast<unsigned>(std::popcount(word));
+    const SlotRef ref = writer.add({crypto::Role::free_node, 0, indices[i]}, SlotId(3 + i),
+                                   pager::encode_free_leaf(leaves[i]));
+    children.resize(indices[i] + 1);
+    children[indices[i]] = {ref, count};
+  }
+  SlotRef root = children[0].ref;
+  if (children.size() > 1) {
+    const pager::NodePlace place{crypto::Role::free_node, 1, 0};
+    root = writer.add(place, SlotId(8), pager::encode_node(place, children));
+  }
+  writer.flush();
+  world.superblock.free_root = root;
+  world.superblock.free_levels = children.size() > 1 ? 2 : 1;
+  world.superblock.slot_count = 10;
+  try {
+    world.reopen();
+  } catch (const Corrupted& corrupted) {
+    return corrupted.what();
+  }
+  return "opened";
+}
+
+TEST_CASE("a free map that verifies and cannot be is Corrupted, and the error says why") {
+  using Catch::Contains;
+  REQUIRE(said_of_free_map({{1 << 3 | 1 << 9}}, {0}) == "opened");
+  REQUIRE_THAT(said_of_free_map({{1 << 3 | 1 << 10}}, {0}), Contains("marks slot 10 but only 10"));
+  REQUIRE_THAT(said_of_free_map({{1 << 3, 1}}, {0}), Contains("marks slot 64 but only 10"));
+  REQUIRE_THAT(said_of_free_map({{1 << 9}}, {0}), Contains("does not cover its own nodes"));
+  REQUIRE_THAT(said_of_free_map({{1 << 3 | 1 << 8}, {1}}, {0, 1}),
+               Contains("reaches beyond the slots in use"));
+}
+
+TEST_CASE("a superblock with another page size than the key header's is Corrupted") {
+  PagerWorld world = make_world();
+  world.superblock.page_bytes = 8192;
+  REQUIRE_THROWS_AS(world.reopen(), Corrupted);
+  REQUIRE_THROWS_WITH(world.reopen(), Catch::Contains("pages of 8192 bytes, the key header 4096"));
+}
+
+TEST_CASE("a reference to a node of a length that cannot be is Corrupted before anything is read") {
+  PagerWorld world = make_world();
+  SlotRef root = world.superblock.table_root;
+  const pager::NodePlace place{crypto::Role::table_node, world.superblock.table_levels - 1u, 0};
+  REQUIRE_NOTHROW(pager::read_node(world.open->file, world.keys, place, root));
+  for (const std::uint32_t length : {0u, 15u, 4096u - 23u, 65535u}) {
+    root.sealed_bytes = length;
+    REQUIRE_THROWS_AS(pager::read_node(world.open->file, world.keys, place, root), Corrupted);
+  }
+}
+
+TEST_CASE("giving up a checkpoint that was not begun changes nothing") {
+  PagerWorld world = make_world();
+  const auto before = walk(world.open->metadata).used;
+  const std::uint64_t free = world.open->ledger.free_slots();
+  world.open->metadata.abandon();
+  REQUIRE(walk(world.open->metadata).used == before);
+  REQUIRE(world.open->ledger.free_slots() == free);
 }
 
 TEST_CASE("what a slot holds behind its node cannot be told from random bytes") {

@@ -44,6 +44,9 @@ TEST_CASE("a reference has its documented bytes") {
   REQUIRE(hex(out) == kRef);
   REQUIRE(pager::format::get_ref(out.data()) == golden_ref());
   REQUIRE(pager::format::get_ref(out.data()).birth == golden_ref().birth);
+  SlotRef other = golden_ref();
+  other.epoch = Epoch(0x0305);
+  REQUIRE_FALSE(other == golden_ref());
 }
 
 TEST_CASE("nodes have their documented bytes") {
@@ -81,6 +84,10 @@ TEST_CASE("the trees have their documented shapes") {
   REQUIRE(table_shape(4096).levels_for(129) == 2);
   REQUIRE(table_shape(4096).levels_for(8192) == 2);
   REQUIRE(table_shape(4096).levels_for(8193) == 3);
+  // No items need no nodes; a tree that is kept at two levels all the same has one on each.
+  const pager::format::Shape shape = table_shape(4096);
+  REQUIRE(shape.nodes_for(0, 0) == 0);
+  REQUIRE(shape.all_nodes_for(0, 2) == 2);
   // 100 GiB at 4 KiB a slot: 1,600 leaves, 25 and 1 above them.
   REQUIRE(pager::format::free_map_nodes(4096, 26214400) == 1626);
 }
@@ -159,6 +166,8 @@ TEST_CASE("a node that verifies but makes no sense is Corrupted") {
   REQUIRE(make(leaf, good_leaf).count() == 1);
   REQUIRE(make(inner, good_inner).count() == 128);
   REQUIRE(make(words, good_words).count() == 2);
+  REQUIRE(make(words, good_words).word(0) == 5);
+  REQUIRE(make(words, good_words).word(1) == 0);  // not stored, and zero
 
   REQUIRE_THROWS_AS(make(leaf, {}), Corrupted);
   REQUIRE_THROWS_AS(make(leaf, with(good_leaf, 0, 3)), Corrupted);  // another kind
@@ -174,9 +183,18 @@ TEST_CASE("a node that verifies but makes no sense is Corrupted") {
   // An entry that is empty but carries something.
   auto ghost = encode_node(leaf, std::vector<Child>{{}, {ref, 1}});
   REQUIRE_THROWS_AS(make(leaf, with(ghost, 16, 1)), Corrupted);
+  REQUIRE_THROWS_AS(make(leaf, with(ghost, 16 + 10, 1)), Corrupted);  // born, and not there
+  const auto inner_ghost = encode_node(inner, std::vector<Child>{{}, {ref, 128}});
+  REQUIRE_THROWS_AS(make(inner, with(inner_ghost, 16 + 31, 1)), Corrupted);  // with a count
+  // More entries than a node has, each of them good.
+  REQUIRE_NOTHROW(make(leaf, encode_node(leaf, std::vector<Child>(128, {ref, 1}))));
+  REQUIRE_THROWS_AS(make(leaf, encode_node(leaf, std::vector<Child>(129, {ref, 1}))), Corrupted);
+  REQUIRE_THROWS_AS(make(words, pager::encode_free_leaf(std::vector<std::uint64_t>(257, 1))),
+                    Corrupted);
   // Page 0.
   const pager::NodePlace first{crypto::Role::table_node, 0, 0};
   REQUIRE_THROWS_AS(make(first, encode_node(first, std::vector<Child>{{ref, 1}})), Corrupted);
+  REQUIRE_NOTHROW(make(first, encode_node(first, std::vector<Child>{{}, {ref, 1}})));
 }
 
 }  // namespace

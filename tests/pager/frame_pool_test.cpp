@@ -60,6 +60,20 @@ TEST_CASE("a frame that only a handle still pins stays the handle's, and is free
   REQUIRE(world.label_of(frame) == 0);
 }
 
+TEST_CASE("a pin that is moved onto itself still is one, and lets go once") {
+  FrameWorld world;
+  const FrameIndex frame = world.pool.take(Claim::writer);
+  world.pool.add_pin(frame);
+  {
+    pager::PagePin pin(world.pool, frame, PageId{1}, world.pool.bytes(frame));
+    pager::PagePin& itself = pin;
+    pin = std::move(itself);
+    REQUIRE(pin);
+    REQUIRE(world.pool.pins(frame) == 2);
+  }
+  REQUIRE(world.pool.pins(frame) == 1);
+}
+
 TEST_CASE("room that came while clean frames could be evicted is asked for when none is left") {
   const auto machine = platform::SimulatedPlatform::make(82);
   FramePool pool(machine->memory(),

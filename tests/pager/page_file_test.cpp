@@ -60,6 +60,16 @@ TEST_CASE("slots read back as written, also on both sides of a window's edge") {
   }
 }
 
+TEST_CASE("slots that no window reaches any more read back too") {
+  const auto disk = std::make_shared<SparseDisk>();
+  // 256 TiB and a little, nearly all of it a hole.
+  constexpr std::uint64_t kEdge = (std::uint64_t{1} << 48) / 4096;
+  disk->size = (kEdge + 10) * 4096;
+  PageFile file(std::make_unique<SparseFile>(disk), 4096, 4096);
+  write_slots(file, SlotId(kEdge - 1), 3, 50);
+  for (unsigned i = 0; i < 3; ++i) REQUIRE(reads_back(file, SlotId(kEdge - 1 + i), 4072, 50 + i));
+}
+
 TEST_CASE("long runs are written in few calls, none with more pieces than the system takes") {
   const auto disk = std::make_shared<SparseDisk>();
   PageFile file(std::make_unique<SparseFile>(disk), 4096, 4096);
@@ -105,6 +115,9 @@ TEST_CASE("a file that is cut while it is open is damage, a failing disk is not"
   REQUIRE_THROWS_AS(file.read(SlotId(4), nonce, run), Tampered);
   REQUIRE_THROWS_WITH(file.read(SlotId(9), nonce, out),
                       Catch::Contains("it has 5 slots of 4096 bytes, and slot 9"));
+  std::vector<std::byte> slots(2 * 4096);
+  REQUIRE_NOTHROW(file.read_slots({SlotId(3), 2}, slots));
+  REQUIRE_THROWS_AS(file.read_slots({SlotId(4), 2}, slots), Tampered);
 }
 
 TEST_CASE("a file on the real disk that is cut under its mapping is damage too") {
@@ -132,6 +145,7 @@ TEST_CASE("the file grows by allocating, and stays as it was when there is no ro
   file.grow(100);
   REQUIRE(disk->size == 100 * 4096);
   REQUIRE_THROWS_AS(file.grow(101), NoSpace);
+  file.grow(100);
   REQUIRE(file.slot_count() == 100);
   file.shrink(7);
   REQUIRE(file.slot_count() == 7);

@@ -114,6 +114,9 @@ TEST_CASE("a page is looked up where the walk finds it") {
   }
   REQUIRE(!lookup(PageId((1ull << 48) - 1)));
   REQUIRE(!lookup(PageId(1ull << 48)));
+  const PagerWorld empty(6);
+  pager::CheckpointLookup nowhere(empty.open->file, empty.keys, empty.superblock);
+  REQUIRE(!nowhere(PageId(1)));
 }
 
 TEST_CASE("what is pinned is not written until the last pin on it is gone") {

@@ -171,6 +171,48 @@ TEST_CASE("a run is found wherever it is, across words and blocks, and also at t
   }
 }
 
+TEST_CASE("a run that was not found is found where it comes to be, whatever was free before") {
+  constexpr std::uint32_t kSlots = 65536;
+  LedgerWorld world(kSlots, kSlots);
+  SlotLedger& ledger = world.ledger();
+  static_cast<void>(ledger.allocate(kSlots, Hold::version));
+  // Enough for a run, and no two of them beside each other.
+  for (std::uint64_t i = 0; i < 100; i += 2) ledger.release({SlotId(i), 1}, Hold::version);
+  REQUIRE_THROWS_AS(ledger.allocate(16, Hold::version), NoSpace);
+  // A longer one and a shorter one are not there either.
+  REQUIRE_THROWS_AS(ledger.allocate(20, Hold::version), NoSpace);
+  REQUIRE_THROWS_AS(ledger.allocate(2, Hold::version), NoSpace);
+  // At the end, and too little to look through the whole file again.
+  ledger.release({SlotId(kSlots - 20), 20}, Hold::version);
+  REQUIRE(ledger.allocate(16, Hold::version).first == SlotId(kSlots - 20));
+  REQUIRE_THROWS_AS(ledger.allocate(16, Hold::version), NoSpace);
+  // In the middle, and more than a thousandth of the file.
+  ledger.release({SlotId(30'000), 70}, Hold::version);
+  REQUIRE(ledger.allocate(16, Hold::version).first == SlotId(30'000));
+  REQUIRE(ledger.allocate(16, Hold::version).first == SlotId(30'016));
+}
+
+TEST_CASE("a longer pin and a shorter one let go of what only they had") {
+  LedgerWorld world(100);
+  SlotLedger& ledger = world.ledger();
+  ledger.load_used(SlotId(3));
+  auto before = ledger.pin();
+  // In a part of the file that there was not when the first pin was taken.
+  const SlotRun run = ledger.allocate(20'000, Hold::transaction);
+  ledger.install_checkpoint(std::vector{run}, {});
+  ledger.release(run, Hold::transaction);
+  auto after = ledger.pin();
+  ledger.install_checkpoint({}, std::vector{SlotRun{SlotId(3), 1}, run});
+  REQUIRE(ledger.pinned_slots() == 20'001);
+  after.reset();
+  REQUIRE(ledger.pinned_slots() == 1);
+  REQUIRE_FALSE(ledger.reusable(SlotId(3)));
+  REQUIRE(ledger.reusable(run.first));
+  before.reset();
+  REQUIRE(ledger.pinned_slots() == 0);
+  REQUIRE(ledger.reusable(SlotId(3)));
+}
+
 TEST_CASE("the reserve is for checkpoints") {
   LedgerWorld world(100, 100);
   SlotLedger& ledger = world.ledger();
@@ -228,6 +270,13 @@ TEST_CASE("only the free end is cut off, and never the reserve") {
   REQUIRE(ledger.free_slots() == 10);
   static_cast<void>(ledger.allocate(50, Hold::version));
   REQUIRE(world.file().slot_count() >= 550);
+  // A checkpoint has taken of the reserve: nothing is to spare, whatever is free at the end.
+  const std::uint64_t slots = world.file().slot_count();
+  ledger.reserve(ledger.free_slots());
+  static_cast<void>(ledger.allocate(1, Hold::checkpoint));
+  REQUIRE(ledger.free_tail() > 0);
+  ledger.shrink_file();
+  REQUIRE(world.file().slot_count() == slots);
 }
 
 TEST_CASE("a hold beyond the end of the file is an error from disk, not a broken contract") {
@@ -235,6 +284,9 @@ TEST_CASE("a hold beyond the end of the file is an error from disk, not a broken
   REQUIRE_THROWS_AS(world.ledger().hold({SlotId(10), 1}, Hold::journal), Tampered);
   REQUIRE_THROWS_AS(world.ledger().hold({SlotId(8), 3}, Hold::journal), Tampered);
   REQUIRE_NOTHROW(world.ledger().hold({SlotId(8), 2}, Hold::journal));
+  REQUIRE_NOTHROW(
+      world.ledger().hold({SlotId(3), 0}, Hold::journal));  // nothing, and no slot is held
+  REQUIRE(world.ledger().free_slots() == 8);
 }
 
 TEST_CASE("loading by words and by slots is the same") {

@@ -125,6 +125,20 @@ TEST_CASE("two copies that verify as the same checkpoint and differ are tamperin
   other.next_value_id = 5;
   world.write(1, other);
   REQUIRE_THROWS_AS(world.read(), Tampered);
+  // Also in what opens nothing: when a root was born.
+  Superblock rooted = some_superblock(world.keys, 7);
+  rooted.slot_count = 10;
+  rooted.table_levels = 1;
+  rooted.table_root.sealed_bytes = 100;
+  rooted.table_root.birth = 3;
+  rooted.page_count = 1;
+  rooted.next_page = PageId(2);
+  world.write(0, rooted);
+  world.write(1, rooted);
+  REQUIRE_NOTHROW(world.read());
+  rooted.table_root.birth = 4;
+  world.write(1, rooted);
+  REQUIRE_THROWS_AS(world.read(), Tampered);
 }
 
 TEST_CASE("a superblock that names another key header is refused with a text that says so") {
@@ -184,6 +198,65 @@ TEST_CASE("what verifies is still checked for sense") {
   REQUIRE_THROWS_AS(decode(*with(kNextPageAt, 0)), Corrupted);
   REQUIRE_THROWS_AS(decode(*with(kCatalogRootAt, 1)), Corrupted);  // never used
   REQUIRE_THROWS_AS(decode(*with(kOpeningsCountAt + 1, 3)), Corrupted);
+}
+
+TEST_CASE("each number in a superblock has its bounds, and the last one within them passes") {
+  using namespace pager::superblock_format;
+  TestKeys keys;
+  Superblock rooted = some_superblock(keys, 3);
+  rooted.slot_count = 10;
+  rooted.table_root.slot = SlotId(3);
+  rooted.free_root.slot = SlotId(4);
+  rooted.table_root.sealed_bytes = rooted.free_root.sealed_bytes = 100;
+  rooted.table_levels = rooted.free_levels = 1;
+  rooted.page_count = 1;
+  rooted.next_page = PageId(2);
+  rooted.catalog_root = PageId(1);
+  const auto good = std::make_unique<Plain>();
+  encode(rooted, *good);
+  const auto passes = [&](std::size_t at, std::size_t bytes, std::uint64_t value) {
+    const auto changed = std::make_unique<Plain>(*good);
+    for (std::size_t i = 0; i < bytes; ++i) {
+      (*changed)[at + i] = static_cast<std::byte>(value >> (8 * i));
+    }
+    try {
+      static_cast<void>(decode(*changed));
+    } catch (const Corrupted&) {
+      return false;
+    }
+    return true;
+  };
+  struct Bounds {
+    std::size_t at;
+    std::size_t bytes;
+    std::vector<std::uint64_t> good;
+    std::vector<std::uint64_t> bad;
+  };
+  const std::uint64_t numbers = std::uint64_t{1} << 48;
+  std::vector<Bounds> all = {
+      {kPageBytesAt, 4, {4096, 8192, 65536}, {0, 2048, 4097, 12288, 131072}},
+      {kSegmentBytesAt, 8, {65536, 3 * 65536}, {0, 1, 65535, 65537}},
+      {kSlotCountAt, 8, {5, numbers}, {0, 4, numbers + 1}},
+      {kPageCountAt, 8, {1}, {0, 2}},
+      {kNextPageAt, 8, {2, numbers}, {0, 1, numbers + 1}},
+      {kCatalogRootAt, 8, {0, 1}, {2}},
+      {kJournalPositionAt, 8, {0, 4096}, {1, 4095}},
+      {kOpeningsCountAt, 4, {0, 512}, {513, 0xffffffff}},
+      {kMarksCountAt, 4, {0, 64}, {65, 0xffffffff}},
+      {kCheckpointAt, 8, {0, (std::uint64_t{1} << 40) - 1}, {std::uint64_t{1} << 40}},
+      {kTableLevelsAt, 1, {1, 8}, {0, 9, 255}},
+      {kFreeLevelsAt, 1, {1, 7}, {0, 8, 255}},
+  };
+  for (const std::size_t root : {kTableRootAt, kFreeRootAt}) {
+    all.push_back({root, 6, {0, 9}, {10, numbers - 1}});                // slot
+    all.push_back({root + 6, 2, {16, 4096 - 24}, {0, 15, 4096 - 23}});  // sealed length
+  }
+  for (const Bounds& bounds : all) {
+    CAPTURE(bounds.at);
+    for (const std::uint64_t value : bounds.good) CHECK(passes(bounds.at, bounds.bytes, value));
+    for (const std::uint64_t value : bounds.bad)
+      CHECK_FALSE(passes(bounds.at, bounds.bytes, value));
+  }
 }
 
 TEST_CASE(

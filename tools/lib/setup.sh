@@ -34,6 +34,8 @@ packages_to_test=(catch2 liblmdb-dev lmdb-utils db-util clang libclang-rt-14-dev
   clang-tidy)
 # File systems that the campaign cuts the power of.
 packages_to_campaign=(e2fsprogs xfsprogs)
+# llvm-profdata and llvm-cov, of the version of clang++.
+packages_to_coverage=(llvm-14)
 packages_to_demo=(unicode-data iso-codes)
 
 package_installed() {
