@@ -2,6 +2,7 @@
 // working set has less an overhead and fails with 1453 beyond; SetProcessWorkingSetSizeEx wants a minimum below the
 // maximum (87), memory to back it (1450) and SeIncreaseWorkingSetPrivilege (1314).  Wine does none of that.
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <coffer/error.hpp>
 #include <functional>
@@ -116,7 +117,7 @@ class FakeWindows final : public MemoryCalls {
   std::function<void()> before_lock;
   std::vector<WorkingSetLimits> asked;
   int lock_calls = 0;
-  int excluded = 0;
+  std::atomic<int> excluded = 0;  ///< regions are made by several threads at once
   bool wiped_before_decommit = true;
 
  private:
