@@ -7,7 +7,7 @@
 #include "tests/support/sanitized.hpp"
 #include "tests/support/skip.hpp"
 #include "tests/tools/store_fixture.hpp"
-#include "tools/stress/latency.hpp"
+#include "tools/latency.hpp"
 
 namespace coffer::tools::test {
 namespace {
@@ -28,7 +28,7 @@ const std::string kNotUnderSanitizers = "a sanitizer's runtime does nothing for 
 
 TEST_CASE("stress: percentiles are those of the sorted numbers, within an eighth") {
   std::mt19937_64 random(7);
-  stress::Latency latency;
+  Latency latency;
   std::vector<std::uint64_t> all;
   for (int i = 0; i < 20'000; ++i) {
     all.push_back(random() >> (34 + random() % 30));
@@ -44,7 +44,7 @@ TEST_CASE("stress: percentiles are those of the sorted numbers, within an eighth
     CHECK(latency.percentile(share) >= exact);
     CHECK(latency.percentile(share) <= exact + exact / 8);
   }
-  CHECK(stress::Latency().percentile(0.5) == 0);
+  CHECK(Latency().percentile(0.5) == 0);
 }
 
 // Five minutes and a million cycles in a full run, twenty seconds in an ordinary one.

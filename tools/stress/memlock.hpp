@@ -26,7 +26,7 @@
 #include <vector>
 
 #include "platform/platform.hpp"
-#include "tools/stress/latency.hpp"
+#include "tools/latency.hpp"
 
 namespace coffer::tools::stress {
 

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <cstdint>
 
-namespace coffer::tools::stress {
+namespace coffer::tools {
 
 class Latency {
  public:
@@ -58,4 +58,4 @@ class Latency {
   std::uint64_t max_ = 0;
 };
 
-}  // namespace coffer::tools::stress
+}  // namespace coffer::tools
