@@ -38,9 +38,10 @@ class LoaderPlacer final : public tree::ValuePlacer {
 
 using format::BoundKind;
 
-IntoStore::IntoStore(const platform::Path& path, const RestoreOptions& options,
-                     platform::LockedHeap& heap)
-    : path_(path),
+IntoStore::IntoStore(platform::Platform& platform, const platform::Path& path,
+                     const RestoreOptions& options, platform::LockedHeap& heap)
+    : platform_(platform),
+      path_(path),
       options_(options),
       place_key_{heap.allocate(format::kKeyBytesMax)},
       place_value_{heap.allocate(format::kKeyBytesMax)} {}
@@ -66,9 +67,7 @@ void IntoStore::create(std::uint32_t page_bytes) {
   // Entries come in order: what was in the table before is not asked for again.
   options.table_cache_bytes_max = std::min(options.table_cache_bytes_max, kTableCacheBytes);
   const CreateOptions create{.page_size = options_.page_size.value_or(page_bytes)};
-  store_.emplace(options_.new_key != nullptr
-                     ? Store::create(path_, *options_.new_key, create, options)
-                     : Store::create_unencrypted(path_, create, options));
+  store_.emplace(Store::State::create(platform_, path_, options_.new_key, create, options));
 }
 
 void IntoStore::begin_batch() {

@@ -25,7 +25,8 @@ inline constexpr std::uint64_t kPlaceHeapBytes = 2 * format::kKeyBytesMax;
 class IntoStore final : public RecordSink {
  public:
   /// Everything outlives the sink; `heap` has kPlaceHeapBytes.
-  IntoStore(const platform::Path& path, const RestoreOptions& options, platform::LockedHeap& heap);
+  IntoStore(platform::Platform& platform, const platform::Path& path, const RestoreOptions& options,
+            platform::LockedHeap& heap);
 
   void begin(const BackupReport& report, bool increment) override;
   void tree(const std::string& name, const TreeOptions& options) override;
@@ -57,6 +58,7 @@ class IntoStore final : public RecordSink {
   [[nodiscard]] int order_of_cursor(Bytes key, Bytes value) const;
   void erase_before(const RangeBound& bound);
 
+  platform::Platform& platform_;
   platform::Path path_;
   const RestoreOptions& options_;
   std::optional<Store> store_;

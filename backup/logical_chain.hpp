@@ -47,4 +47,10 @@ class LogicalChain {
   std::vector<Link> links_;
 };
 
+/// restore_backup of such a chain, on any platform.
+[[nodiscard]] BackupReport restore_logical_chain(platform::Platform& platform,
+                                                 const std::vector<platform::Path>& files,
+                                                 const Key* key, const platform::Path& path,
+                                                 const RestoreOptions& options);
+
 }  // namespace coffer::backup

@@ -42,22 +42,23 @@ bool is_snapshot_chain(platform::Platform& platform,
   return is_snapshot(decode_label(read_header(*file), first).kind);
 }
 
-BackupReport restore_chain(platform::Platform& platform,
-                           const std::vector<std::filesystem::path>& files, const Key* key,
-                           const std::filesystem::path& path, const RestoreOptions& options) {
+}  // namespace
+
+BackupReport restore_logical_chain(platform::Platform& platform,
+                                   const std::vector<platform::Path>& files, const Key* key,
+                                   const platform::Path& path, const RestoreOptions& options) {
   const platform::Path place = free_place(platform, path, "a restored store");
   LogicalChain chain(platform, files, key, txn::lock_policy_of(options.store.memory_locking),
                      options.watch);
   expect_room(platform, place, chain.file_bytes());
   NewDirectory directory(platform, place);
-  IntoStore sink(directory.beside(), options, chain.heap());
+  IntoStore sink(platform, directory.beside(), options, chain.heap());
   const BackupReport report = chain.read(sink);
   sink.close();
   directory.publish();
   return report;
 }
 
-}  // namespace
 }  // namespace backup
 
 BackupReport verify_backup(const std::filesystem::path& file, const Key* key,
@@ -83,13 +84,13 @@ BackupReport restore_backup(const std::vector<std::filesystem::path>& chain, con
   if (is_snapshot_chain(platform, chain)) {
     return restore_snapshots(platform, chain, key, path, options);
   }
-  return restore_chain(platform, chain, key, path, options);
+  return restore_logical_chain(platform, chain, key, path, options);
 }
 
 BackupReport restore_logical(const std::filesystem::path& file, const Key* key,
                              const std::filesystem::path& path, const RestoreOptions& options) {
   using namespace backup;
-  return restore_chain(platform::native_platform(), {file}, key, path, options);
+  return restore_logical_chain(platform::native_platform(), {file}, key, path, options);
 }
 
 }  // namespace coffer

@@ -13,6 +13,7 @@
 #include "backup/snapshot_chain.hpp"
 #include "backup/store_copy.hpp"
 #include "platform/contracts.hpp"
+#include "tree/store_state.hpp"
 #include "txn/locked_budget.hpp"
 
 namespace coffer::backup {
@@ -63,24 +64,24 @@ std::uint64_t read_all(SnapshotChain& chain, Pace& pace, StoreCopy* copy) {
 }
 
 /// Opens what was restored and reads all of it.
-void check_copy(const StoreCopy& copy, const Key* key, MemoryLocking locking) {
+void check_copy(platform::Platform& platform, const StoreCopy& copy, const Key* key,
+                MemoryLocking locking) {
   Options options;
   options.read_only = true;
   options.memory_locking = locking;
-  Store store = key != nullptr ? Store::open(copy.beside(), *key, options)
-                               : Store::open_unencrypted(copy.beside(), options);
+  Store store(Store::State::open(platform, copy.beside(), key, options));
   static_cast<void>(store.check());
   store.close();
 }
 
-std::uint64_t build(SnapshotChain& chain, StoreCopy& copy, Pace& pace, const Key* key,
-                    platform::LockPolicy policy, MemoryLocking locking) {
+std::uint64_t build(platform::Platform& platform, SnapshotChain& chain, StoreCopy& copy, Pace& pace,
+                    const Key* key, platform::LockPolicy policy, MemoryLocking locking) {
   const std::uint64_t slots = read_all(chain, pace, &copy);
   const BackupHeader& header = chain.last_header();
   copy.finish(chain.superblock(), *header.keys,
               std::span(header.bytes).subspan(format::kKeyHeaderAt, format::kKeyHeaderBytes),
               policy);
-  if (!chain.verified()) check_copy(copy, key, locking);
+  if (!chain.verified()) check_copy(platform, copy, key, locking);
   return slots;
 }
 
@@ -98,7 +99,7 @@ BackupReport verify_snapshots(platform::Platform& platform,
   } else {
     StoreCopy copy(platform, files.front(), chain.superblock().page_bytes,
                    chain.superblock().slot_count);
-    slots = build(chain, copy, pace, key, policy, options.memory_locking);
+    slots = build(platform, chain, copy, pace, key, policy, options.memory_locking);
   }
   pace.finish();
   return report_of(chain, slots);
@@ -123,7 +124,8 @@ BackupReport restore_snapshots(platform::Platform& platform,
   }
   Pace pace(platform.clock(), options.watch, chain.file_bytes(), 0);
   StoreCopy copy(platform, place, chain.superblock().page_bytes, chain.superblock().slot_count);
-  const std::uint64_t slots = build(chain, copy, pace, key, policy, options.store.memory_locking);
+  const std::uint64_t slots =
+      build(platform, chain, copy, pace, key, policy, options.store.memory_locking);
   pace.finish();
   copy.publish();
   return report_of(chain, slots);

@@ -15,20 +15,6 @@ namespace coffer {
 
 namespace {
 
-std::unique_ptr<Store::State> open_store(const std::filesystem::path& path, const Key* key,
-                                         const Options& options) {
-  platform::Platform& platform = platform::native_platform();
-  return std::make_unique<Store::State>(txn::Engine::open(platform, path, key, options),
-                                        platform.entropy());
-}
-
-std::unique_ptr<Store::State> create_store(const std::filesystem::path& path, const Key* key,
-                                           const CreateOptions& create, const Options& options) {
-  if (options.read_only) throw InvalidArgument("a store cannot be created read-only");
-  txn::Engine::create(platform::native_platform(), path, key, create, options);
-  return open_store(path, key, options);
-}
-
 /// Hands what the trees refer to on to the engine's check, opening every chunk on the way.
 class TreeWalk final : public tree::CheckVisitor {
  public:
@@ -59,6 +45,22 @@ const char* version() {
   return COFFER_VERSION;
 }
 
+std::unique_ptr<Store::State> Store::State::open(platform::Platform& platform,
+                                                 const platform::Path& path, const Key* key,
+                                                 const Options& options) {
+  return std::make_unique<State>(txn::Engine::open(platform, path, key, options),
+                                 platform.entropy());
+}
+
+std::unique_ptr<Store::State> Store::State::create(platform::Platform& platform,
+                                                   const platform::Path& path, const Key* key,
+                                                   const CreateOptions& create,
+                                                   const Options& options) {
+  if (options.read_only) throw InvalidArgument("a store cannot be created read-only");
+  txn::Engine::create(platform, path, key, create, options);
+  return open(platform, path, key, options);
+}
+
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
@@ -66,20 +68,20 @@ Store::~Store() = default;
 
 Store Store::create(const std::filesystem::path& path, const Key& key, const CreateOptions& create,
                     const Options& options) {
-  return Store(create_store(path, &key, create, options));
+  return Store(State::create(platform::native_platform(), path, &key, create, options));
 }
 
 Store Store::create_unencrypted(const std::filesystem::path& path, const CreateOptions& create,
                                 const Options& options) {
-  return Store(create_store(path, nullptr, create, options));
+  return Store(State::create(platform::native_platform(), path, nullptr, create, options));
 }
 
 Store Store::open(const std::filesystem::path& path, const Key& key, const Options& options) {
-  return Store(open_store(path, &key, options));
+  return Store(State::open(platform::native_platform(), path, &key, options));
 }
 
 Store Store::open_unencrypted(const std::filesystem::path& path, const Options& options) {
-  return Store(open_store(path, nullptr, options));
+  return Store(State::open(platform::native_platform(), path, nullptr, options));
 }
 
 ReadTransaction Store::read(const ReadOptions& options) {

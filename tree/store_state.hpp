@@ -16,6 +16,15 @@ struct Store::State {
   explicit State(std::unique_ptr<txn::Engine> opened, platform::Entropy& entropy)
       : engine(std::move(opened)), known_trees(engine->heap(), entropy) {}
 
+  /// Store::open and Store::create on any platform.  `key` null: not encrypted.
+  [[nodiscard]] static std::unique_ptr<State> open(platform::Platform& platform,
+                                                   const platform::Path& path, const Key* key,
+                                                   const Options& options);
+  [[nodiscard]] static std::unique_ptr<State> create(platform::Platform& platform,
+                                                     const platform::Path& path, const Key* key,
+                                                     const CreateOptions& create,
+                                                     const Options& options);
+
   std::unique_ptr<txn::Engine> engine;
   tree::KnownTrees known_trees;  ///< ends before the engine, whose locked memory it uses
 };

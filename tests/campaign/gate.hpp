@@ -38,7 +38,8 @@ struct Gate {
   std::string_view cases;  ///< what is counted, in a few words
   std::uint64_t full = 0;  ///< cases in a full campaign
   void (*run)(GateRun&) = nullptr;
-  unsigned weight = 1;  ///< of a time budget this gate gets so many parts
+  /// What a full run takes on two processors with nothing beside it: of a time budget each gate gets that part.
+  double seconds_full = 1;
 };
 
 // One list a folder.

@@ -1,6 +1,6 @@
 // The campaign: attacks the engine by gates, and says what each of them showed.
 //
-// Exit status: 0 no violation; 1 violations; 2 the call was wrong.
+// Exit status: 0 no violation; 1 violations; 2 the call was wrong; 128 and the signal's number when one ended it early.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -44,6 +44,15 @@ std::vector<Gate> chosen(const std::vector<Gate>& gates, const std::vector<std::
   return wanted;
 }
 
+volatile std::sig_atomic_t interrupting_signal = 0;
+
+/// The first signal ends the campaign in order; a second one at once, and then directories of its own stay behind.
+void interrupt(int signal) {
+  interrupting_signal = signal;
+  interrupted = true;
+  for (const int again : {SIGINT, SIGTERM, SIGHUP}) std::signal(again, SIG_DFL);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -81,11 +90,10 @@ int main(int argc, char** argv) {
     list(gates);
     return 0;
   }
-  for (const int signal : {SIGINT, SIGTERM}) {
-    std::signal(signal, [](int) { interrupted = true; });
-  }
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, interrupt);
   const std::vector<Outcome> outcomes = run_gates(gates, options);
   const std::string text = json ? json_of(outcomes, options) : table_of(outcomes);
   std::fwrite(text.data(), 1, text.size(), stdout);
-  return std::ranges::all_of(outcomes, &Outcome::passed) ? 0 : 1;
+  if (!std::ranges::all_of(outcomes, &Outcome::passed)) return 1;
+  return interrupted ? 128 + interrupting_signal : 0;
 }

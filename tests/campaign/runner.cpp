@@ -46,8 +46,9 @@ Outcome Runner::run() {
   outcome_.cases = cases_;
   outcome_.faults = faults_;
   outcome_.violation_count = violation_count_;
-  outcome_.out_of_time =
-      outcome_.skipped.empty() && outcome_.passed() && outcome_.cases < wanted_ && stop();
+  const bool short_of_cases = outcome_.skipped.empty() && outcome_.cases < wanted_;
+  outcome_.interrupted = short_of_cases && interrupted;
+  outcome_.out_of_time = short_of_cases && outcome_.passed() && !outcome_.interrupted && stop();
   return outcome_;
 }
 
@@ -91,20 +92,25 @@ void Runner::note(std::string text) {
 
 std::vector<Outcome> run_gates(const std::vector<Gate>& gates, const RunOptions& options) {
   const auto begun = Runner::Clock::now();
-  std::uint64_t weight_left = 0;
-  for (const Gate& gate : gates) weight_left += gate.weight;
+  double seconds_full_left = 0;
+  for (const Gate& gate : gates) seconds_full_left += gate.seconds_full;
   std::vector<Outcome> outcomes;
   for (const Gate& gate : gates) {
-    if (interrupted) break;
+    if (interrupted) {
+      Outcome& left_out = outcomes.emplace_back();
+      left_out.gate = &gate;
+      left_out.wanted = share_of(gate, options);
+      left_out.interrupted = true;
+      continue;
+    }
     double seconds = 0;
     if (options.seconds > 0) {
       // What earlier gates did not need goes to the later ones.
       const double left =
           options.seconds - std::chrono::duration<double>(Runner::Clock::now() - begun).count();
-      seconds =
-          std::max(0.1, left * static_cast<double>(gate.weight) / static_cast<double>(weight_left));
+      seconds = std::max(0.1, left * gate.seconds_full / seconds_full_left);
     }
-    weight_left -= gate.weight;
+    seconds_full_left -= gate.seconds_full;
     Runner runner(gate, options, seconds);
     const tools::Progress progress([&runner] { return runner.progress(); });
     outcomes.push_back(runner.run());

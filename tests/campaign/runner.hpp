@@ -11,7 +11,8 @@
 
 namespace coffer::campaign {
 
-/// Set by a signal: every gate ends after the case it is at.
+/// Set by a signal: the gate that runs ends after the case it is at, with its workers, mounts and files cleared away as
+/// ever, and those behind it are not begun.
 extern std::atomic<bool> interrupted;
 
 struct Violation {
@@ -30,6 +31,7 @@ struct Outcome {
   std::vector<std::string> notes;
   std::string skipped;  ///< the reason; empty when it ran
   bool out_of_time = false;
+  bool interrupted = false;  ///< before it had run all its cases, or any
   double seconds = 0;
 
   [[nodiscard]] bool passed() const { return violation_count == 0; }

@@ -14,6 +14,7 @@ std::string remarks(const Outcome& outcome) {
   std::vector<std::string> words;
   if (!outcome.skipped.empty()) words.push_back("skipped: " + outcome.skipped);
   if (outcome.out_of_time) words.emplace_back("out of time");
+  if (outcome.interrupted) words.emplace_back("interrupted");
   words.insert(words.end(), outcome.notes.begin(), outcome.notes.end());
   return fmt::format("{}", fmt::join(words, "; "));
 }
@@ -60,6 +61,7 @@ std::string json_of(const std::vector<Outcome>& outcomes, const RunOptions& opti
                      {"rate", outcome.rate()},
                      {"skipped", outcome.skipped},
                      {"out_of_time", outcome.out_of_time},
+                     {"interrupted", outcome.interrupted},
                      {"notes", outcome.notes}});
   }
   const nlohmann::json whole = {{"seed", options.seed},

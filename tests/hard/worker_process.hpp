@@ -132,6 +132,8 @@ class Worker {
       ::signal(signal, SIG_DFL);
     }
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // What a terminal sends to end a test or the campaign is theirs: they end their workers themselves.
+    ::setpgid(0, 0);
     try {
       test::limit_locked_memory(limits.locked_bytes, limits.locked_bytes);
     } catch (const std::exception&) {

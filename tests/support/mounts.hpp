@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sched.h>
+#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -114,8 +116,7 @@ class DiskImage {
     std::fclose(file);
     std::filesystem::resize_file(image_, bytes, code);
     const std::string maker = type_ == "xfs" ? "mkfs.xfs -q -f " : "mkfs.ext4 -q -F -m 0 -b 4096 ";
-    const std::string path = "PATH=$PATH:/sbin:/usr/sbin ";
-    if (std::system((path + maker + image_.string() + " >/dev/null 2>&1").c_str()) != 0) {
+    if (!runs("PATH=$PATH:/sbin:/usr/sbin exec " + maker + image_.string() + " >/dev/null 2>&1")) {
       why_ = "mkfs." + type_ + " is not installed or fails";
       return false;
     }
@@ -151,6 +152,24 @@ class DiskImage {
   [[nodiscard]] const std::string& why() const { return why_; }
 
  private:
+  /// std::system would not do: while it waits, what a terminal sends to end the campaign ends the command and not the
+  /// campaign.  This one is in a group of its own.
+  static bool runs(std::string command) {
+    std::string shell = "/bin/sh";
+    std::string from_text = "-c";
+    char* const arguments[] = {shell.data(), from_text.data(), command.data(), nullptr};
+    posix_spawnattr_t attributes;
+    if (::posix_spawnattr_init(&attributes) != 0) return false;
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    pid_t shell_pid = 0;
+    const int code =
+        ::posix_spawn(&shell_pid, shell.c_str(), nullptr, &attributes, arguments, environ);
+    ::posix_spawnattr_destroy(&attributes);
+    int status = -1;
+    while (code == 0 && ::waitpid(shell_pid, &status, 0) < 0 && errno == EINTR) continue;
+    return code == 0 && status == 0;
+  }
+
   bool failed(const char* what) {
     why_ = std::string(what) + ": " + std::strerror(errno);
     return false;

@@ -7,6 +7,8 @@
 //   failed        EIO
 //   full          ENOSPC
 //   exhausted     ENOMEM for mappings and locks, EMFILE for descriptors
+//   unreadable    not the call, but loads from the page file's mapping behind it: the file is cut short, until the next
+//                 call or to the end, and then has its pages again
 //
 // The first three must not show at all.  After the others every failure is one of the library's own errors, nothing
 // that was acknowledged is lost, and after a failed sync of a file that durability depends on nothing is
@@ -19,11 +21,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
 
+#include "tests/campaign/process/missing_pages.hpp"
 #include "tests/campaign/process/process_gates.hpp"
 #include "tests/campaign/process/series.hpp"
 #include "tests/campaign/process/survivors.hpp"
@@ -65,6 +69,7 @@ struct AnswerKind {
   std::string_view name;
   bool harmless;
   std::optional<Verdict> (*verdict)(const SystemCall&);
+  bool takes_pages = false;
 };
 
 std::optional<Verdict> answer_if(bool applies, int code) {
@@ -72,7 +77,7 @@ std::optional<Verdict> answer_if(bool applies, int code) {
   return Verdict{Verdict::Kind::answer, -code};
 }
 
-constexpr std::array<AnswerKind, 6> kAnswerKinds{{
+constexpr std::array<AnswerKind, 7> kAnswerKinds{{
     {"interrupted", true,
      [](const SystemCall& call) {
        const bool applies = transfers(call.number) || syncs(call.number) ||
@@ -108,6 +113,12 @@ constexpr std::array<AnswerKind, 6> kAnswerKinds{{
        if (call.number == SYS_openat) return answer_if(true, EMFILE);
        return answer_if(call.number == SYS_mlock || maps_a_file(call), ENOMEM);
      }},
+    {"unreadable", false,
+     [](const SystemCall& call) -> std::optional<Verdict> {
+       if (!transfers(call.number) && !syncs(call.number)) return std::nullopt;
+       return Verdict{};
+     },
+     true},
 }};
 
 /// One run of the workload.
@@ -125,14 +136,21 @@ AnswerRun run_answered(const fs::path& store, const AnswerKind& kind, std::uint6
   AnswerRun run;
   hard::Worker worker({"traced", "files", "persist", store.string(), kCommits, "3", "one"});
   bool opened = false;
+  MissingPages pages(store / "pages");
   Tracer().run(worker, [&](const SystemCall& call) -> Verdict {
     // Whatever comes before the store is the program's loading.
     opened = opened || call.number == SYS_fcntl;
+    if (times == 1) pages.give_back();
     const auto verdict = kind.verdict(call);
     if (!opened || !verdict) return {};
     ++run.applicable;
     if (run.applicable < from || run.answered >= times) return {};
     ++run.answered;
+    if (kind.takes_pages) {
+      // All of them, or all but the oldest.
+      pages.take(from % 2 == 0 ? 0 : 8);
+      return *verdict;
+    }
     if (!kind.harmless && !run.allowed && syncs(call.number) &&
         carries_commits(file_behind(worker.pid(), call.arguments[0]))) {
       worker.listen();
@@ -143,6 +161,7 @@ AnswerRun run_answered(const fs::path& store, const AnswerKind& kind, std::uint6
   });
   run.code = worker.finish();
   run.said = worker.said();
+  pages.give_back();
   return run;
 }
 
@@ -177,28 +196,37 @@ void judge(const fs::path& store, const AnswerKind& kind, const AnswerRun& run,
   static_cast<void>(expect_survivors(store, acknowledged, Opening::writable));
 }
 
-void answer_series(const Series& series) {
+/// Runs without their pages, and those of them in which something failed for it.
+struct Unreadable {
+  std::atomic<std::uint64_t> runs{0};
+  std::atomic<std::uint64_t> felt{0};
+};
+
+void answer_series(const Series& series, Unreadable& unreadable) {
   const test::TempDirectory directory(fast_place());
   const fs::path base = directory.path() / "base";
   const fs::path store = directory.path() / "store";
   const hard::Acknowledged before = prepare(base, 10 + series.number() % 20);
-  std::array<std::uint64_t, kAnswerKinds.size()> counts{};
+  std::array<std::optional<std::uint64_t>, kAnswerKinds.size()> counts{};
   for (std::uint64_t i = 0; i < series.cases() && !series.run().stop(); ++i) {
     const std::uint64_t number = series.number() * kAnswersEach + i;
     const std::size_t which = number % kAnswerKinds.size();
     const AnswerKind& kind = kAnswerKinds.at(which);
-    if (counts.at(which) == 0) {
+    std::optional<std::uint64_t>& count = counts.at(which);
+    if (!count) {
       hard::copy_store(base, store);
       const AnswerRun undisturbed = run_answered(store, kind, 0, 0);
-      counts.at(which) = undisturbed.applicable;
-      if (counts.at(which) == 0) {
+      count = undisturbed.applicable;
+      // Not every journal needs a call that a file system need not have; all need the others.
+      if (count == 0 && kind.name != "unsupported") {
         series.violated(fmt::format("{}: the workload made no such call; it said: {}", kind.name,
                                     undisturbed.said));
         return;
       }
     }
     const bool sticky = number / kAnswerKinds.size() % 2 == 1;
-    const std::uint64_t index = number / kAnswerKinds.size() / 2 % counts.at(which) + 1;
+    const std::uint64_t index =
+        number / kAnswerKinds.size() / 2 % std::max<std::uint64_t>(1, *count) + 1;
     const std::uint64_t times = !sticky ? 1 : kind.name == "interrupted" ? 5 : UINT64_MAX;
     hard::copy_store(base, store);
     const AnswerRun run = run_answered(store, kind, index, times);
@@ -206,10 +234,12 @@ void answer_series(const Series& series) {
       judge(store, kind, run, before);
     } catch (const std::exception& error) {
       series.violated(fmt::format("{} {} at call {} of {}: {}", kind.name,
-                                  sticky ? "from there on" : "once", index, counts.at(which),
-                                  error.what()));
+                                  sticky ? "from there on" : "once", index, *count, error.what()));
     }
     series.run().ran(1, run.answered);
+    if (!kind.takes_pages) continue;
+    ++unreadable.runs;
+    if (run.said.find("failed ") != std::string::npos) ++unreadable.felt;
   }
 }
 
@@ -217,7 +247,14 @@ void answer_series(const Series& series) {
 
 void answer_for_the_kernel(GateRun& run) {
   if (const auto obstacle = Tracer::obstacle()) return run.skip(*obstacle);
-  run_in_series(run, kKernelAnswers, kAnswersEach, answer_series);
+  Unreadable unreadable;
+  run_in_series(run, kKernelAnswers, kAnswersEach,
+                [&](const Series& series) { answer_series(series, unreadable); });
+  run.note(fmt::format("{} of {} runs without their pages missed one", unreadable.felt.load(),
+                       unreadable.runs.load()));
+  if (unreadable.runs >= kAnswersEach && unreadable.felt == 0) {
+    run.violated("nobody missed the pages that were taken away", std::string(kKernelAnswers));
+  }
 }
 
 #else

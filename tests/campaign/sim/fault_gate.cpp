@@ -9,7 +9,9 @@
 // real system (transfer_faults.hpp), where nothing of them may show.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
+#include <mutex>
 
 #include "tests/campaign/sim/gates.hpp"
 #include "tests/campaign/sim/judge.hpp"
@@ -156,10 +158,15 @@ void replay_fault(GateRun& run) {
   if (result.violation) run.violated(*result.violation, words_of(c));
 }
 
-/// Cases that were run, by kind.
+/// Cases that were run, by kind; and of failing allocations, of which there are too many to try all, how many of how many.
 class Tally {
  public:
   void add(FaultKind kind) { ++counts_[static_cast<std::size_t>(kind)]; }
+  void add_allocation(std::uint64_t index, std::uint64_t of) {
+    const std::lock_guard lock(mutex_);
+    if (of > allocations_.size()) allocations_.resize(of);
+    allocations_[index] = true;
+  }
   void add(Disturb how) { ++disturbed_[static_cast<std::size_t>(how)]; }
   [[nodiscard]] std::string text() const {
     std::string text;
@@ -171,16 +178,20 @@ class Tally {
       text +=
           fmt::format(", {} {}", disturbed_[static_cast<std::size_t>(how)].load(), name_of(how));
     }
-    return text;
+    const std::lock_guard lock(mutex_);
+    return text + fmt::format("; the Nth allocation failed for {} of {} N",
+                              std::ranges::count(allocations_, true), allocations_.size());
   }
 
  private:
   std::array<std::atomic<std::uint64_t>, kFaultKinds.size()> counts_{};
   std::array<std::atomic<std::uint64_t>, kDisturbs.size()> disturbed_{};
+  mutable std::mutex mutex_;
+  std::vector<bool> allocations_;
 };
 
 /// All cases of one program after the other, from two threads' programs; a share of the gate is a share of each
-/// kind's indexes.
+/// kind's indexes, drawn by lot, so that each of them has its turn in some program.
 class FaultLoop {
  public:
   explicit FaultLoop(GateRun& run)
@@ -192,9 +203,11 @@ class FaultLoop {
       const std::uint64_t seed = mixed(run_.seed(), programs_++);
       for (const FaultKind kind : kFaultKinds) {
         // Of allocations there are ten times as many as of all else.
-        const std::uint64_t stride = kind == FaultKind::allocation ? 8 * stride_ : stride_;
-        each_index(seed, count_of(seed, kind), stride, [&](std::uint64_t index, bool sticky) {
+        const std::uint64_t one_in = kind == FaultKind::allocation ? 8 * stride_ : stride_;
+        const std::uint64_t count = count_of(seed, kind);
+        each_index(mixed(seed, one_in), count, one_in, [&](std::uint64_t index, bool sticky) {
           const Case c{seed, {kind, index, sticky}};
+          if (kind == FaultKind::allocation) tally_.add_allocation(index, count);
           const CurrentCase current([&c] { return words_of(c); });
           const Result result = try_fault(c);
           tally_.add(kind);
@@ -224,9 +237,12 @@ class FaultLoop {
 
   [[nodiscard]] bool more() const { return cases_ < run_.cases() && !run_.stop(); }
 
+  /// Of each `one_in` indexes that follow each other one, by lot.
   template <class Try>
-  void each_index(std::uint64_t seed, std::uint64_t count, std::uint64_t stride, Try&& try_it) {
-    for (std::uint64_t index = seed % stride; index < count; index += stride) {
+  void each_index(std::uint64_t lot, std::uint64_t count, std::uint64_t one_in, Try&& try_it) {
+    for (std::uint64_t begin = 0; begin < count; begin += one_in) {
+      const std::uint64_t index = begin + mixed(lot, begin) % one_in;
+      if (index >= count) continue;
       for (const bool sticky : {false, true}) {
         if (!more()) return;
         ++cases_;

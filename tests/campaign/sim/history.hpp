@@ -12,11 +12,24 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "platform/platform.hpp"
 #include "tests/campaign/sim/state.hpp"
 
 namespace coffer::campaign::sim {
+
+/// A backup, or a store that was restored from one: the whole of one commit or, until it is done, nothing.
+struct Copy {
+  std::string path;
+  std::vector<platform::Path>
+      chain{};               ///< of a backup: from the full one to itself; empty: a store
+  bool snapshot = false;     ///< not logical
+  std::uint64_t commit = 0;  ///< of a backup: once it is done
+  std::uint64_t begun_at = 0;
+  std::uint64_t done_at = std::numeric_limits<std::uint64_t>::max();
+};
 
 class History {
  public:
@@ -77,6 +90,18 @@ class History {
     return newest;
   }
 
+  /// Gives its place in `copies`.
+  std::size_t copy_begun(Copy copy, std::uint64_t step) {
+    copy.begun_at = step;
+    copies_.push_back(std::move(copy));
+    return copies_.size() - 1;
+  }
+  void copy_done(std::size_t place, std::uint64_t commit, std::uint64_t step) {
+    copies_.at(place).commit = commit;
+    copies_[place].done_at = step;
+  }
+  [[nodiscard]] const std::vector<Copy>& copies() const { return copies_; }
+
  private:
   struct Commit {
     std::shared_ptr<const State> state;
@@ -90,6 +115,7 @@ class History {
   };
   std::vector<Commit> commits_;
   std::vector<Kept> anchors_;
+  std::vector<Copy> copies_;
   std::uint64_t attempts_ = 0;
 };
 

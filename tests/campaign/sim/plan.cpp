@@ -28,6 +28,13 @@ Doing others_doing(Random& random, const Shape& shape) {
   return kOften[random.below(kOften.size() - (shape.snapshots ? 0 : 1))];
 }
 
+Doing backups_doing(Random& random) {
+  constexpr std::array kOften = {Doing::archive, Doing::increment,         Doing::increment,
+                                 Doing::logical, Doing::logical_increment, Doing::logical_increment,
+                                 Doing::restore, Doing::restore,           Doing::checkpoint};
+  return kOften[random.below(kOften.size())];
+}
+
 }  // namespace
 
 Plan make_plan(std::uint64_t seed, const Shape& shape) {
@@ -43,7 +50,9 @@ Plan make_plan(std::uint64_t seed, const Shape& shape) {
   for (std::size_t t = 0; t < shape.writers + shape.others; ++t) {
     auto& task = plan.tasks.emplace_back();
     for (std::size_t i = 0; i < shape.actions_each; ++i) {
-      const Doing doing = t < shape.writers ? writers_doing(random) : others_doing(random, shape);
+      const Doing doing = t < shape.writers ? writers_doing(random)
+                          : shape.backups   ? backups_doing(random)
+                                            : others_doing(random, shape);
       task.push_back({doing, random()});
     }
   }

@@ -22,6 +22,12 @@ enum class Doing : std::uint8_t {
   check,
   anchor,
   snapshot,  ///< a backup into a directory, which is opened
+  // Into files, and out of them (copies.cpp).
+  archive,
+  increment,  ///< of what is there; otherwise the same as archive
+  logical,
+  logical_increment,
+  restore,
 };
 
 struct Action {
@@ -47,6 +53,7 @@ struct Shape {
   std::size_t others = 2;  ///< readers, who also sync, check and make checkpoints and snapshots
   std::size_t actions_each = 12;
   bool snapshots = true;
+  bool backups = false;  ///< the others do nothing but these, and checkpoints
 };
 [[nodiscard]] Plan make_plan(std::uint64_t seed, const Shape& shape);
 

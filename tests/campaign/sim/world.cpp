@@ -159,6 +159,13 @@ void World::perform(const Action& action) {
     }
     case Doing::snapshot:
       return back_up(action);
+    case Doing::archive:
+    case Doing::increment:
+    case Doing::logical:
+    case Doing::logical_increment:
+      return back_up_into_file(action);
+    case Doing::restore:
+      return restore(action);
   }
 }
 

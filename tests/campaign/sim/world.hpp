@@ -81,6 +81,8 @@ class World {
   std::uint64_t commit(WriteTransaction& transaction, Doing doing);
   void read(const Action& action, bool latest);
   void back_up(const Action& action);
+  void back_up_into_file(const Action& action);
+  void restore(const Action& action);
   void close();
   void require_same(ReadTransaction& transaction);
   void note_violation(std::string what);

@@ -155,7 +155,8 @@ void put(Tree& tree, const std::string& key, const std::string& value) {
 
 }  // namespace
 
-void change(Store& store, Contents& contents, std::mt19937_64& rng, Contents* before_commit) {
+void change(Store& store, Contents& contents, std::mt19937_64& rng, Contents* before_commit,
+            Durability durability) {
   static const std::string kName = "entries";
   WriteTransaction writing = store.write();
   Tree tree = contents.empty() ? writing.create_tree(kName) : writing.tree(kName);
@@ -172,7 +173,7 @@ void change(Store& store, Contents& contents, std::mt19937_64& rng, Contents* be
     contents[kName + '\0' + key] = value;
   }
   if (before_commit != nullptr) *before_commit = contents;
-  writing.commit();
+  writing.commit(durability);
 }
 
 std::vector<Moment> live(SimulatedPlatform& machine, const Key* key, Contents contents,

@@ -75,7 +75,7 @@ struct Moment {
 /// A commit that changes some entries, makes and drops some, and now and then a large value; `contents` follows.
 /// `before_commit`, when given, becomes what will be committed before it is.
 void change(Store& store, Contents& contents, std::mt19937_64& rng,
-            Contents* before_commit = nullptr);
+            Contents* before_commit = nullptr, Durability durability = Durability::full);
 
 /// A life: the moment before, and one after each of `commits` commits, every fourth of them followed by a checkpoint,
 /// and by another opening every ninth time.  It goes on from what is on the machine; `contents` is what that shows.
