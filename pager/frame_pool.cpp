@@ -226,26 +226,48 @@ void FramePool::retire(FrameIndex frame) noexcept {
   unpin(frame);
 }
 
+/// One more user and pin for a clean frame; under its bucket's lock.
+SharedFrame FramePool::use(FrameIndex frame) noexcept {
+  Frame& f = frames_[frame];
+  f.pins.fetch_add(1, std::memory_order_acquire);
+  if (f.users++ == 0) resident_.fetch_sub(1, std::memory_order_relaxed);
+  f.referenced.store(true, std::memory_order_relaxed);
+  return {frame, f.generation.load(std::memory_order_relaxed)};
+}
+
 std::optional<SharedFrame> FramePool::find(PageId page, const crypto::Tag& tag) {
   const std::size_t bucket = bucket_of(page);
   const std::scoped_lock lock(lock_of(bucket));
   const FrameIndex at = find_in(bucket, page, tag);
   if (at == kNoFrame) return std::nullopt;
-  Frame& f = frames_[at];
-  f.pins.fetch_add(1, std::memory_order_acquire);
-  if (f.users++ == 0) resident_.fetch_sub(1, std::memory_order_relaxed);
-  f.referenced.store(true, std::memory_order_relaxed);
-  return SharedFrame{at, f.generation.load(std::memory_order_relaxed)};
+  return use(at);
+}
+
+std::optional<SharedFrame> FramePool::find_current(PageId page, std::uint64_t table_state) {
+  const std::size_t bucket = bucket_of(page);
+  const std::scoped_lock lock(lock_of(bucket));
+  FrameIndex at = buckets_[bucket].head;
+  while (at != kNoFrame &&
+         !(frames_[at].page_id() == page && frames_[at].current_in == table_state)) {
+    at = frames_[at].next;
+  }
+  if (at == kNoFrame) return std::nullopt;
+  return use(at);
+}
+
+void FramePool::note_current(SharedFrame shared, std::uint64_t table_state) {
+  Frame& f = frames_[shared.frame];
+  const std::scoped_lock lock(lock_of(bucket_of(f.page_id())));
+  if (f.generation.load(std::memory_order_relaxed) == shared.generation) {
+    f.current_in = table_state;
+  }
 }
 
 SharedFrame FramePool::share(FrameIndex frame, PageId page, const crypto::Tag& tag, bool branch) {
   const std::size_t bucket = bucket_of(page);
   std::unique_lock lock(lock_of(bucket));
   if (const FrameIndex other = find_in(bucket, page, tag); other != kNoFrame) {
-    Frame& o = frames_[other];
-    o.pins.fetch_add(1, std::memory_order_acquire);
-    if (o.users++ == 0) resident_.fetch_sub(1, std::memory_order_relaxed);
-    const SharedFrame theirs{other, o.generation.load(std::memory_order_relaxed)};
+    const SharedFrame theirs = use(other);
     lock.unlock();
     retire(frame);
     return theirs;
@@ -254,6 +276,7 @@ SharedFrame FramePool::share(FrameIndex frame, PageId page, const crypto::Tag& t
   f.page.store(page.value, std::memory_order_relaxed);
   f.tag = tag;
   f.users = 1;
+  f.current_in = 0;
   f.branch = branch;
   f.referenced.store(branch, std::memory_order_relaxed);
   f.next = buckets_[bucket].head;

@@ -15,6 +15,8 @@
 //       (page, tag) finds the right content whatever snapshot asks.
 //   F6  An orphan (a frame that only handles still pin) becomes free once, by whoever takes its count of pins
 //       from kOrphan to nothing.
+//   F7  `current_in` of a clean frame is a number that the owner of the page table gave it: while the table is in that
+//       state (no checkpoint has taken force since), the table names this version.  0 is no state.
 //
 // Lock order: a bucket's lock, then the free list's.  Growth has a lock of its own, taken with neither held.
 // Thread-safe throughout.
@@ -81,6 +83,12 @@ class FramePool final : public PinOwner {
 
   /// The clean frame with this version of the page, pinned, the caller counted as one more user.
   [[nodiscard]] std::optional<SharedFrame> find(PageId page, const crypto::Tag& tag);
+  /// The same of the version that the page table names, when that has been noted for this `table_state`.
+  [[nodiscard]] std::optional<SharedFrame> find_current(PageId page, std::uint64_t table_state);
+  /// The frame, which the caller uses, has the version that the page table names in `table_state` (F7).
+  void note_current(SharedFrame frame, std::uint64_t table_state);
+  /// Whether frames may stay without a user: only then is there something to find in `find_current`.
+  [[nodiscard]] bool keeps_pages() const noexcept { return config_.residency != Residency::strict; }
   /// Makes a private frame clean under this name, keeping its pin for the caller, who is its first user.
   /// When somebody was faster, retires `frame` and gives theirs.
   [[nodiscard]] SharedFrame share(FrameIndex frame, PageId page, const crypto::Tag& tag,
@@ -143,6 +151,7 @@ class FramePool final : public PinOwner {
     // Written under the bucket's lock; read before it to find the bucket, and confirmed under it.
     std::atomic<std::uint64_t> page{0};
     crypto::Tag tag{};
+    std::uint64_t current_in = 0;  // F7; guarded by the bucket's lock
 
     [[nodiscard]] PageId page_id() const noexcept {
       return PageId{page.load(std::memory_order_relaxed)};
@@ -160,6 +169,7 @@ class FramePool final : public PinOwner {
   [[nodiscard]] std::mutex& lock_of(std::size_t bucket) noexcept;
   [[nodiscard]] FrameIndex find_in(std::size_t bucket, PageId page,
                                    const crypto::Tag& tag) noexcept;
+  [[nodiscard]] SharedFrame use(FrameIndex frame) noexcept;
   void unlink(std::size_t bucket, FrameIndex frame) noexcept;
   [[nodiscard]] bool keeps(const Frame& frame) const noexcept;
   void free_orphan(FrameIndex frame) noexcept;

@@ -97,8 +97,9 @@ bool BTreeCursor::next() {
     return true;
   }
   Path path = path_;
+  const PageId left = leaf_.id();
   txn::PagePin leaf = tree_.next_leaf(path);
-  return stand_forward(path, std::move(leaf), 0);
+  return moved_from(left, stand_forward(path, std::move(leaf), 0));
 }
 
 bool BTreeCursor::previous() {
@@ -109,9 +110,15 @@ bool BTreeCursor::previous() {
     return true;
   }
   Path path = path_;
+  const PageId left = leaf_.id();
   txn::PagePin leaf = tree_.previous_leaf(path);
   const std::size_t count = leaf ? NodeView(leaf).count() : 0;
-  return stand_backward(path, std::move(leaf), count);
+  return moved_from(left, stand_backward(path, std::move(leaf), count));
+}
+
+bool BTreeCursor::moved_from(PageId leaf_id, bool standing) noexcept {
+  tree_.source().let_go(leaf_id);
+  return standing;
 }
 
 void BTreeCursor::stand_again(PageId leaf_id) noexcept {

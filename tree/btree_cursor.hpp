@@ -7,6 +7,7 @@
 //   C3  A move that raises leaves the cursor where it was.  When `erase` raises, the entry is still
 //       there and the cursor on it (or, if not even its leaf can be held, nowhere), unless the erasing
 //       succeeded and only the way to the next entry failed: then the cursor is nowhere.
+//   C4  A leaf that `next` or `previous` has left is let go of: a scan holds a leaf's plaintext, not a tree's.
 #pragma once
 
 #include "tree/btree.hpp"
@@ -46,6 +47,7 @@ class BTreeCursor {
   bool stand_forward(Path& path, txn::PagePin leaf, std::size_t index);
   bool stand_backward(Path& path, txn::PagePin leaf, std::size_t index);
   void stand_again(PageId leaf_id) noexcept;
+  bool moved_from(PageId leaf_id, bool standing) noexcept;
 
   BTree tree_;
   Path path_;

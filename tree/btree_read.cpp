@@ -154,8 +154,11 @@ txn::PagePin BTree::previous_leaf(Path& path) const {
 std::uint64_t BTree::count() const {
   Path path;
   std::uint64_t entries = 0;
-  for (txn::PagePin pin = descend_first(path); pin; pin = next_leaf(path)) {
+  for (txn::PagePin pin = descend_first(path); pin;) {
     entries += NodeView(pin).count();
+    const PageId left = pin.id();
+    pin = next_leaf(path);
+    source().let_go(left);
   }
   return entries;
 }

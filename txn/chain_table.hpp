@@ -26,7 +26,7 @@ class ChainTable {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   [[nodiscard]] const Value* find(PageId page) const noexcept {
-    if (places_.empty()) return nullptr;
+    if (size_ == 0) return nullptr;  // after a checkpoint; the place would not be in any cache
     const Place& place = places_[place_of(page)];
     return place.page == page ? &place.value : nullptr;
   }

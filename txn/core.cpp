@@ -149,12 +149,12 @@ Resolved Core::resolve(PageId page, CommitNumber snapshot) const {
   // A checkpoint taking force between the two questions could show a version that is too new: its entry in
   // the overlay (V1) is then there, so ask again.
   for (;;) {
-    const std::uint64_t before = installs.load(std::memory_order_acquire);
+    const std::uint64_t seen_in = table_state();
     if (auto found = overlay->resolve(page, snapshot)) return *std::move(found);
     const auto ref = metadata->lookup(page);
-    if (installs.load(std::memory_order_acquire) != before) continue;
+    if (table_state() != seen_in) continue;
     if (!ref) return {};
-    return {true, PageVersion{.ref = *ref, .has_slot = true, .buffer = {}}};
+    return {true, PageVersion{.ref = *ref, .has_slot = true, .buffer = {}}, seen_in};
   }
 }
 

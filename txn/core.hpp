@@ -119,6 +119,10 @@ struct Core {
     if (changed > snapshot) return std::nullopt;
     return changed;
   }
+  /// Changes when a checkpoint takes force, before the page table does; never 0.
+  [[nodiscard]] std::uint64_t table_state() const {
+    return installs.load(std::memory_order_acquire);
+  }
   /// The version of a page that `snapshot` sees.
   [[nodiscard]] Resolved resolve(PageId page, CommitNumber snapshot) const;
 
@@ -187,7 +191,7 @@ struct Core {
   std::atomic<std::uint64_t> sync_target{
       0};  ///< what the sync under way will make durable; 0: none
   std::atomic<std::uint64_t> durable_position{0};  ///< Lsn
-  std::atomic<std::uint64_t> installs{0};
+  std::atomic<std::uint64_t> installs{1};          ///< table_state
   std::atomic<std::uint64_t> checkpoint_position{0};
   std::atomic<std::uint64_t> journal_position{0};  ///< behind the last commit mark
   crypto::Tag recovered_tag{};                     ///< of the last fragment that recovery kept

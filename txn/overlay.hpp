@@ -34,6 +34,8 @@ namespace coffer::txn {
 struct Resolved {
   bool present = false;
   PageVersion version;
+  std::uint64_t table_state =
+      0;  ///< in which the page table named it (Core::table_state); 0: the overlay did
 };
 
 class Overlay {

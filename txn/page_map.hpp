@@ -51,6 +51,13 @@ class PageMap {
   void forget(PageId page) noexcept {
     if (Entry* entry = find(page)) entry->frame.frame = pager::kNoFrame;
   }
+  /// The transaction is no longer a user of that page's clean frame, if it was one.
+  void leave(PageId page, pager::FramePool& frames) noexcept {
+    Entry* const entry = find(page);
+    if (entry == nullptr) return;
+    frames.leave(entry->frame);
+    entry->frame.frame = pager::kNoFrame;
+  }
   template <class Visit>
   void for_each(Visit&& visit) {
     if (used_ == 0) return;

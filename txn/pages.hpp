@@ -102,6 +102,9 @@ class PageSource {
   /// Holds page `id`.  A number that this view does not have raises Tampered (Corrupted when
   /// unencrypted): only a damaged reference can name it.
   [[nodiscard]] virtual PagePin pin(PageId id) = 0;
+  /// The caller has read page `id` and does not expect to come back (a scan that went on): unless this transaction
+  /// has changed it, its plaintext need not stay for the transaction's sake.  Pins keep what they hold.
+  virtual void let_go(PageId id) noexcept = 0;
   /// The root of the catalog; kNoPage in an empty store.
   [[nodiscard]] virtual PageId catalog_root() const = 0;
 

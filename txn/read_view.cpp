@@ -73,6 +73,34 @@ void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, c
   verify_chunk(core, value_id, index, ref, nonce, out, out);
 }
 
+namespace {
+
+/// A frame that has stayed: nobody has to ask the page table when the overlay does not know the page and the frame is
+/// what the table names, which it still is if no checkpoint has taken force when both have been seen.
+std::optional<SharedFrame> find_kept(Core& core, PageId page) {
+  if (!core.frames->keeps_pages()) return std::nullopt;
+  const std::uint64_t seen_in = core.table_state();
+  if (core.overlay->knows(page)) return std::nullopt;
+  const auto found = core.frames->find_current(page, seen_in);
+  if (!found || core.table_state() == seen_in) return found;
+  core.frames->leave(*found);
+  core.frames->unpin(found->frame);
+  return std::nullopt;
+}
+
+}  // namespace
+
+SharedFrame open_seen(Core& core, PageId page, CommitNumber snapshot, Claim claim) {
+  if (const auto kept = find_kept(core, page)) return *kept;
+  const Resolved resolved = core.resolve(page, snapshot);
+  if (!resolved.present) raise_no_page(core, page);
+  const SharedFrame shared = open_shared(core, page, resolved.version, claim);
+  if (resolved.table_state != 0 && core.frames->keeps_pages()) {
+    core.frames->note_current(shared, resolved.table_state);
+  }
+  return shared;
+}
+
 ReadView::ReadView(Core& core, bool latest) : core_(core) {
   ticket_ = core.snapshots.begin(latest ? core.latest_commit : core.durable_commit);
   catalog_root_ = core.catalog_at(ticket_.commit);
@@ -93,9 +121,7 @@ PagePin ReadView::pin(PageId id) {
 
 PagePin ReadView::pin_slowly(PageId id) {
   map_.reserve_one(*core_.frames);
-  const Resolved resolved = core_.resolve(id, ticket_.commit);
-  if (!resolved.present) raise_no_page(core_, id);
-  const SharedFrame shared = open_shared(core_, id, resolved.version, Claim::reader);
+  const SharedFrame shared = open_seen(core_, id, ticket_.commit, Claim::reader);
   map_.set(id, shared);
   return {*core_.frames, shared.frame, id, core_.frames->bytes(shared.frame)};
 }

@@ -20,6 +20,7 @@ class ReadView final : public PageSource {
 
   [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
   [[nodiscard]] PagePin pin(PageId id) override;
+  void let_go(PageId id) noexcept override { map_.leave(id, *core_.frames); }
   /// What it reads is this view's, whose frames it does not touch.
   [[nodiscard]] BatchReader batch_reader() const { return {core_, snapshot()}; }
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
@@ -46,7 +47,10 @@ class ReadView final : public PageSource {
 /// its user.
 [[nodiscard]] pager::SharedFrame open_shared(Core& core, PageId page, const PageVersion& version,
                                              pager::Claim claim);
-/// The same with a private frame that the caller has taken; it is retired when the page does not open.
+/// The same of the version that `snapshot` sees; raises when there is none.
+[[nodiscard]] pager::SharedFrame open_seen(Core& core, PageId page, CommitNumber snapshot,
+                                           pager::Claim claim);
+/// Decrypts into a private frame that the caller has taken; it is retired when the page does not open.
 void open_private(Core& core, PageId page, const PageVersion& version, pager::FrameIndex frame);
 /// Opens a chunk of a large value; the same for readers and writers.
 void open_chunk(const Core& core, std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,

@@ -75,6 +75,7 @@ class ImageView final : public PageSource {
 
   [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
   [[nodiscard]] PagePin pin(PageId id) override;
+  void let_go(PageId id) noexcept override { map_.leave(id, *core_.frames); }
   [[nodiscard]] PageId catalog_root() const override { return image_.superblock().catalog_root; }
   [[nodiscard]] std::size_t chunk_bytes() const override {
     return pager::chunk_bytes(core_.page_bytes);

@@ -94,12 +94,10 @@ PagePin WriteView::pin_slowly(PageId id) {
     return {*core_.frames, page.frame, id, core_.frames->bytes(page.frame)};
   }
   map_.reserve_one(*core_.frames);
-  const Resolved resolved = core_.resolve(id, snapshot_);
-  if (!resolved.present) raise_no_page(core_, id);
   SharedFrame shared;
   for (;;) {
     try {
-      shared = open_shared(core_, id, resolved.version, Claim::writer);
+      shared = open_seen(core_, id, snapshot_, Claim::writer);
       break;
     } catch (const MemoryLockError&) {
       if (!spill_some()) throw;
@@ -263,10 +261,7 @@ void WriteView::free(PageId id) {
     if (!core_.resolve(id, snapshot_).present) raise_no_page(core_, id);
     if (!levels_.empty()) reserve_more(levels_.back().undo, 1);
     mine = pages_.try_emplace(id).first;
-    if (const PageMap::Entry* entry = map_.find(id)) {
-      core_.frames->leave(entry->frame);
-      map_.forget(id);
-    }
+    map_.leave(id, *core_.frames);
     if (!levels_.empty())
       levels_.back().undo.push_back({.page = id, .existed = false, .before = {}});
     mine->second.level = static_cast<std::uint32_t>(levels_.size());

@@ -41,6 +41,9 @@ class WriteView final : public PageSink {
   // PageSource
   [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
   [[nodiscard]] PagePin pin(PageId id) override;
+  void let_go(PageId id) noexcept override {
+    if (!pages_.contains(id)) map_.leave(id, *core_.frames);
+  }
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
   [[nodiscard]] std::optional<CommitNumber> catalog_commit() const override {
     if (catalog_changed_) return std::nullopt;

@@ -26,7 +26,7 @@ enum class MemoryLocking : std::uint8_t {
 
 /// How long decrypted pages stay.
 enum class Residency : std::uint8_t {
-  strict,    ///< a page is wiped when the last transaction that uses it ends (the default)
+  strict,  ///< a page is wiped when the last transaction that uses it ends, or has scanned past it (the default)
   branches,  ///< branch pages (index keys) stay resident within the locked budget
   pages,     ///< up to `resident_bytes_max` of any pages stay resident within the locked budget
 };

@@ -104,6 +104,50 @@ TEST_CASE("room that came while clean frames could be evicted is asked for when 
   REQUIRE(pool.try_take(Claim::writer));
 }
 
+TEST_CASE(
+    "what the page table names is found without its tag while the table stays, and no longer") {
+  const auto machine = platform::SimulatedPlatform::make(83);
+  FramePool pool(machine->memory(), {.page_bytes = 4096,
+                                     .frame_bytes_max = FramePool::kFramesMin * 4096,
+                                     .residency = Residency::pages,
+                                     .resident_bytes_max = FramePool::kFramesMin * 4096});
+  REQUIRE(pool.keeps_pages());
+  const auto let_go = [&](SharedFrame shared) {
+    pool.unpin(shared.frame);
+    pool.leave(shared);
+  };
+  const auto put = [&](std::uint8_t tag) {
+    const SharedFrame shared =
+        pool.share(pool.take(Claim::reader), PageId{7}, crypto::Tag{std::byte{tag}}, false);
+    let_go(shared);
+    return shared;
+  };
+  const SharedFrame old = put(1);
+  REQUIRE_FALSE(pool.find_current(PageId{7}, 1));  // nobody has said so yet
+  pool.note_current(old, 1);
+  const auto found = pool.find_current(PageId{7}, 1);
+  REQUIRE(found);
+  REQUIRE(found->frame == old.frame);
+  REQUIRE(pool.pins(old.frame) == 1);
+  let_go(*found);
+  REQUIRE_FALSE(pool.find_current(PageId{8}, 1));
+  // A checkpoint later: both versions are there, and only the one that was noted is the table's.
+  REQUIRE_FALSE(pool.find_current(PageId{7}, 2));
+  const SharedFrame fresh = put(2);
+  REQUIRE_FALSE(pool.find_current(PageId{7}, 2));
+  pool.note_current(fresh, 2);
+  const auto later = pool.find_current(PageId{7}, 2);
+  REQUIRE(later);
+  REQUIRE(later->frame == fresh.frame);
+  // A frame that became another one keeps nothing of it, and is not noted for what it was.
+  REQUIRE(pool.make_private(*later));
+  const SharedFrame again = pool.share(later->frame, PageId{7}, crypto::Tag{std::byte{3}}, false);
+  REQUIRE_FALSE(pool.find_current(PageId{7}, 2));
+  pool.note_current(*later, 2);
+  REQUIRE_FALSE(pool.find_current(PageId{7}, 2));
+  let_go(again);
+}
+
 TEST_CASE("an orphan's last handle and late attempts to pin it free it once between them") {
   FrameWorld world;
   for (int round = 0; round < 3000; ++round) {

@@ -61,6 +61,7 @@ class FakePages final : public txn::PageSink, private txn::PinOwner {
 
   [[nodiscard]] std::size_t content_bytes() const override { return options_.content_bytes; }
   [[nodiscard]] txn::PagePin pin(PageId id) override;
+  void let_go(PageId id) noexcept override { ++times_let_go_[id.value]; }
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
   [[nodiscard]] std::size_t chunk_bytes() const override { return options_.chunk_bytes; }
   [[nodiscard]] txn::ChunkBuffer chunk_buffer() override;
@@ -99,6 +100,10 @@ class FakePages final : public txn::PageSink, private txn::PinOwner {
   [[nodiscard]] std::size_t pins() const { return pins_; }
   [[nodiscard]] std::size_t pins_peak() const { return pins_peak_; }
   void reset_peak() { pins_peak_ = pins_; }
+  /// How often each page was let go of.
+  [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& times_let_go() const {
+    return times_let_go_;
+  }
   [[nodiscard]] std::size_t chunk_buffers() const { return buffers_.size(); }
   [[nodiscard]] std::size_t chunk_buffers_peak() const { return buffers_peak_; }
 
@@ -198,6 +203,7 @@ class FakePages final : public txn::PageSink, private txn::PinOwner {
   std::uint32_t next_savepoint_ = 1;
   std::uint64_t change_count_ = 0;
   std::size_t pins_ = 0;
+  std::map<std::uint64_t, std::uint64_t> times_let_go_;
   std::size_t pins_peak_ = 0;
   std::size_t buffers_peak_ = 0;
   std::function<void(const char*)> hook_;

@@ -1,6 +1,7 @@
 // Cursors while their tree changes under them.
 #include <coffer/error.hpp>
 
+#include <algorithm>
 #include <map>
 
 #include "tests/tree/tree_support.hpp"
@@ -54,6 +55,36 @@ TEST_CASE("a cursor stays on its entry while others come and go") {
   REQUIRE(cursor.key().text() == number(497));
   tree.erase_range({.from = Bytes("000400")});
   REQUIRE_FALSE(cursor.valid());
+}
+
+TEST_CASE("a scan lets go of each leaf that it has left") {
+  Store store(512);
+  Tree tree = store.create("t");
+  for (int i = 0; i < 1000; ++i) tree.put(number(i), "value");
+  const auto& let_go = store.pages.times_let_go();
+  REQUIRE(let_go.empty());
+  Cursor cursor = tree.cursor();
+  REQUIRE(cursor.first());
+  while (cursor.next()) {
+  }
+  // All of them, also the one that the cursor ran off at the end.
+  const std::size_t leaves = let_go.size();
+  REQUIRE(leaves > 20);
+  const auto times = [&](std::uint64_t expected) {
+    return std::ranges::all_of(let_go, [&](const auto& page) { return page.second == expected; });
+  };
+  REQUIRE(times(1));
+  REQUIRE(cursor.last());
+  while (cursor.previous()) {
+  }
+  REQUIRE(let_go.size() == leaves);
+  REQUIRE(times(2));
+  REQUIRE(tree.count() == 1000);
+  REQUIRE(let_go.size() == leaves);
+  REQUIRE(times(3));
+  // Looking for places is no scan.
+  for (int i = 0; i < 1000; i += 10) REQUIRE(cursor.seek(number(i)));
+  REQUIRE(times(3));
 }
 
 TEST_CASE("keys and values of a cursor can be handed back to its tree") {

@@ -188,12 +188,65 @@ TEST_CASE("Readers see whole commits while the writer, checkpoints and reopening
     const CheckReport report = store->check();
     CHECK(report.entries == model.size());
     store.reset();
+    // Strict at first; then frames stay that a later snapshot must not mistake for its own.
+    options.residency =
+        options.residency == Residency::strict ? Residency::pages : Residency::branches;
+    options.resident_bytes_max = 512 * 1024;
     store.emplace(Store::open(directory.path() / "s", key, options));
     auto txn = store->read();
     REQUIRE(digest_of(txn.tree("t"), true) == digest_of(model));
   }
   CHECK(reads.load() > 0);
   WARN(done << " operations, " << reads.load() << " snapshots compared");
+}
+
+TEST_CASE("A scan has a few pages decrypted at a time, and handles keep theirs") {
+  const auto residency = GENERATE(Residency::strict, Residency::pages);
+  const test::TempDirectory directory;
+  const Key key = Key::generate();
+  Options options;
+  options.residency = residency;
+  options.resident_bytes_max = residency == Residency::strict ? 0 : 128 * 4096;
+  Store store = Store::create(directory.path() / "s", key, {}, options);
+  const auto name = [](int i) { return std::to_string(100'000 + i); };
+  const auto write = [&] {
+    WriteTransaction txn = store.write();
+    Tree tree = txn.create_tree("t");
+    for (int i = 0; i < 10'000; ++i) tree.put(name(i), std::string(100, 'v') + name(i));
+    txn.commit();
+  };
+  write();
+  const bool writing = GENERATE(false, true);
+  CAPTURE(writing, residency == Residency::strict);
+  std::optional<WriteTransaction> writer;
+  std::optional<ReadTransaction> reader;
+  if (writing) {
+    writer.emplace(store.write());
+    writer->tree("t").put(name(0), "changed");  // stays, for the commit
+  } else {
+    reader.emplace(store.read());
+  }
+  Tree tree = writing ? writer->tree("t") : reader->tree("t");
+  const Value kept = *tree.get(name(1));
+  std::uint64_t most = 0;
+  Cursor cursor = tree.cursor();
+  cursor.first();
+  int seen = 1;
+  for (; cursor.next(); ++seen) {
+    if (seen % 500 == 0) most = std::max(most, store.statistics().plaintext_pages);
+    REQUIRE(cursor.value().text().ends_with(name(seen)));
+  }
+  REQUIRE(seen == 10'000);
+  REQUIRE(kept.bytes().text().ends_with(name(1)));
+  if (residency == Residency::strict) {
+    REQUIRE(most < 12);
+  } else {
+    REQUIRE(most > 100);
+  }
+  if (writing) {
+    writer->commit();
+    REQUIRE(store.read().tree("t").get(name(0))->bytes().text() == "changed");
+  }
 }
 
 TEST_CASE("Commits of several threads share syncs and are all there", "[threads]") {

@@ -67,8 +67,11 @@ TEST_CASE("Readers keep their snapshot while commits and checkpoints go on") {
   std::mt19937_64 rng(11);
   auto machine = platform::SimulatedPlatform::make(11);
   const Key key = test::txn_key();
-  Engine::create(*machine, "/store", &key, {}, small_options());
-  const auto engine = Engine::open(*machine, "/store", &key, small_options());
+  Options options = small_options();
+  options.residency = GENERATE(Residency::strict, Residency::branches, Residency::pages);
+  options.resident_bytes_max = options.locked_bytes_max / 2;
+  Engine::create(*machine, "/store", &key, {}, options);
+  const auto engine = Engine::open(*machine, "/store", &key, options);
   PageModel model;
   std::vector<std::pair<std::unique_ptr<ReadView>, PageModel>> readers;
   for (int t = 0; t < 300; ++t) {
