@@ -294,7 +294,7 @@ TEST_CASE("a backup is one commit, while four threads write and checkpoints run"
       }
     });
   }
-  const int backups = full_run() ? 300 : 12;
+  const int backups = full_campaign() ? 300 : 12;
   std::uint64_t last_sum = 0;
   for (int i = 0; i < backups; ++i) {
     store.sync();

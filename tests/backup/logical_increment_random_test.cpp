@@ -145,7 +145,7 @@ class RandomTrees {
 TEST_CASE("random chains of logical increments restore to every point, on every page size") {
   const auto seed = GENERATE(range(1u, 13u));
   CAPTURE(seed);
-  for (std::uint64_t round = 0; round < (full_run() ? 40 : 1); ++round) {
+  for (std::uint64_t round = 0; round < (full_campaign() ? 40 : 1); ++round) {
     CAPTURE(round);
     Random random(seed + 1000 * round);
     const TempDirectory directory;
@@ -280,7 +280,7 @@ TEST_CASE("a logical increment is one commit, while threads write and checkpoint
     });
   }
   Paths chain;
-  for (int i = 0; i < (full_run() ? 60 : 8); ++i) {
+  for (int i = 0; i < (full_campaign() ? 60 : 8); ++i) {
     const Paths before = chain;
     chain.push_back(path("link " + std::to_string(i)));
     const BackupReport report = i == 0

@@ -387,7 +387,7 @@ TEST_CASE("whatever there is in a directory, what leaves is what the rule says")
   std::mt19937_64 random(seed);
   std::size_t left = 0;
   std::size_t stayed = 0;
-  for (int round = 0; round < (full_run() ? 20'000 : 1'500); ++round) {
+  for (int round = 0; round < (full_campaign() ? 20'000 : 1'500); ++round) {
     BackupPlace place;
     const MadeDirectory made = make_directory_of(place, random);
     PruneOptions options;

@@ -225,7 +225,7 @@ TEST_CASE("random chains restore to every point, on every page size") {
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   SnapshotWorld world(seed % 4 != 0, 4096u << (seed % 5));
-  for (std::uint64_t chains = 0; chains < (full_run() ? 40 : 3); ++chains) {
+  for (std::uint64_t chains = 0; chains < (full_campaign() ? 40 : 3); ++chains) {
     Paths chain;
     std::vector<StoreModel> points;
     const std::uint64_t links = 1 + random() % 6;

@@ -130,7 +130,7 @@ TEST_CASE("chains of snapshots show one commit each, while four threads write an
   for (std::uint64_t t = 0; t < 4; ++t)
     writers.emplace_back([&, t] { write_until(stop, store, history, t + 1); });
   std::mt19937_64 random(7);
-  const int chains = full_run() ? 1000 : 6;
+  const int chains = full_campaign() ? 1000 : 6;
   std::uint64_t slots_of_increments = 0;
   std::uint64_t slots_of_snapshots = 0;
   std::uint64_t restored_points = 0;

@@ -1,8 +1,8 @@
 // How much of a long test is run.
 //
-// By default a sample that every change can afford; all of it with COFFER_FULL=1.  Under a sanitizer the
-// campaigns that look for a wrong result rather than for a wrong access keep to a sample of their own: the
-// same code runs there, ten times as slowly.
+// By default a sample that every change can afford; all of it with COFFER_FULL=1.  Under a sanitizer and under Wine the
+// campaigns that look for a wrong result rather than for a wrong access keep to samples: the same code runs
+// there, ten times as slowly.
 #pragma once
 
 #include <cstddef>
@@ -18,16 +18,20 @@ inline bool full_run() {
 }
 /// All of a campaign of thousands of runs of the same code.
 inline bool full_campaign() {
+#ifdef _WIN32
+  return false;
+#else
   return full_run() && !kSanitized;
+#endif
 }
 
-/// From one place that is tried to the next, out of a file's: all of them in a full run, fewer under Wine, where a
+/// From one place that is tried to the next, out of a file's: all of them in a full campaign, fewer under Wine, where a
 /// file takes ten times as long to make.
 inline std::size_t sampling_step(std::size_t usual) {
 #ifdef _WIN32
-  usual *= 5;
+  if (!full_run()) usual *= 5;
 #endif
-  return full_run() ? 1 : usual;
+  return full_campaign() ? 1 : usual;
 }
 
 }  // namespace coffer::test
