@@ -247,6 +247,7 @@ std::optional<SharedFrame> FramePool::find_current(PageId page, std::uint64_t ta
   const std::size_t bucket = bucket_of(page);
   const std::scoped_lock lock(lock_of(bucket));
   FrameIndex at = buckets_[bucket].head;
+  if (at != kNoFrame) prefetch(at);
   while (at != kNoFrame &&
          !(frames_[at].page_id() == page && frames_[at].current_in == table_state)) {
     at = frames_[at].next;

@@ -81,6 +81,8 @@ class NodeView {
   [[nodiscard]] std::size_t cell_offset(std::size_t index) const {
     return load<std::uint16_t>(data_ + kNodeHeaderBytes + kCellOffsetBytes * index);
   }
+  /// The processor may fetch the cell from memory meanwhile.
+  void prefetch_cell(std::size_t index) const { __builtin_prefetch(data_ + cell_offset(index)); }
   [[nodiscard]] LeafCell leaf_cell(std::size_t index) const {
     const std::size_t at = cell_offset(index);
     if (at < gap_end_ || at + kLeafCellHeaderBytes > content_) [[unlikely]]

@@ -31,6 +31,11 @@ struct LeafPlace {
   std::size_t high = leaf.count();
   while (low < high) {
     const std::size_t middle = (low + high) / 2;
+    // Whichever half it will be: a leaf is in no cache, and each step would wait for memory.
+    if (high - low > 2) {
+      leaf.prefetch_cell((low + middle) / 2);
+      leaf.prefetch_cell((middle + 1 + high) / 2);
+    }
     const LeafCell cell = leaf.leaf_cell(middle);
     const int order = compare_entry(cell.key, cell.value, target, pairs);
     if (order == 0) return {middle, true};
