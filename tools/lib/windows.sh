@@ -9,10 +9,11 @@ packages_for_windows=(g++-mingw-w64-x86-64-posix wine wine64 autoconf automake l
 windows_host=x86_64-w64-mingw32
 windows_deps=$build_root/windows-deps
 
-# download_source PACKAGE DIRECTORY: the source package as apt verifies it.  Its lists are kept apart, so that
-# neither root nor a change of the machine's sources is needed.
+# download_source PACKAGE BINARY DIRECTORY: the source package as apt verifies it.  Its lists are kept apart, so that
+# neither root nor a change of the machine's sources is needed.  The newest; where a mirror names that and does not
+# have it yet, the one that BINARY, a package installed here, was built from.
 download_source() {
-  local package=$1 directory=$2 apt=$2/apt file
+  local package=$1 binary=$2 directory=$3 apt=$3/apt file
   mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial"
   sed 's/^deb /deb-src /' /etc/apt/sources.list >"$apt/sources.list" 2>/dev/null || : >"$apt/sources.list"
   for file in /etc/apt/sources.list.d/debian*.sources; do
@@ -21,33 +22,39 @@ download_source() {
   done
   local options=(-qq -o "Dir::Etc::SourceList=$apt/sources.list" -o "Dir::Etc::SourceParts=$apt/parts"
     -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt/cache")
-  apt-get "${options[@]}" update
-  (cd "$directory" && apt-get "${options[@]}" source --download-only "$package")
+  apt-get "${options[@]}" update &&
+    cd "$directory" &&
+    { apt-get "${options[@]}" source --download-only "$package" ||
+      apt-get "${options[@]}" source --download-only \
+        "$package=$(dpkg-query -W -f '${source:Version}' "$binary")"; }
 }
+
+# The two below run in a shell of their own.  Each command is bound to the next: where a caller asks how a function
+# ended, `set -e` does nothing in it.
 
 build_windows_libsodium() {
   local work=$windows_deps/work
-  rm -rf "$work"
-  mkdir -p "$work"
-  download_source libsodium "$work"
-  dpkg-source -x "$work"/libsodium_*.dsc "$work/libsodium"
-  cd "$work/libsodium"
-  autoreconf -fi
-  ./configure --host="$windows_host" --prefix="$windows_deps/libsodium" --enable-static --disable-shared
-  make -j "$jobs" install
-  rm -rf "$work"
+  rm -rf "$work" &&
+    mkdir -p "$work" &&
+    download_source libsodium libsodium-dev "$work" &&
+    dpkg-source -x "$work"/libsodium_*.dsc "$work/libsodium" &&
+    cd "$work/libsodium" &&
+    autoreconf -fi &&
+    ./configure --host="$windows_host" --prefix="$windows_deps/libsodium" --enable-static --disable-shared &&
+    make -j "$jobs" install &&
+    rm -rf "$work"
 }
 
 build_windows_zstd() {
   local work=$windows_deps/work
-  rm -rf "$work"
-  mkdir -p "$work" "$windows_deps/zstd/lib" "$windows_deps/zstd/include"
-  download_source libzstd "$work"
-  dpkg-source -x "$work"/libzstd_*.dsc "$work/libzstd"
-  make -C "$work/libzstd/lib" -j "$jobs" CC="$windows_host-gcc" AR="$windows_host-ar" ZSTD_NO_ASM=1 libzstd.a
-  cp "$work/libzstd/lib/zstd.h" "$work/libzstd/lib/zstd_errors.h" "$windows_deps/zstd/include/"
-  cp "$work/libzstd/lib/libzstd.a" "$windows_deps/zstd/lib/"
-  rm -rf "$work"
+  rm -rf "$work" &&
+    mkdir -p "$work" "$windows_deps/zstd/lib" "$windows_deps/zstd/include" &&
+    download_source libzstd libzstd-dev "$work" &&
+    dpkg-source -x "$work"/libzstd_*.dsc "$work/libzstd" &&
+    make -C "$work/libzstd/lib" -j "$jobs" CC="$windows_host-gcc" AR="$windows_host-ar" ZSTD_NO_ASM=1 libzstd.a &&
+    cp "$work/libzstd/lib/zstd.h" "$work/libzstd/lib/zstd_errors.h" "$windows_deps/zstd/include/" &&
+    cp "$work/libzstd/lib/libzstd.a" "$windows_deps/zstd/lib/" &&
+    rm -rf "$work"
 }
 
 # header_package NAME VERSION CFLAGS: a pkg-config file for a library that is only headers.
@@ -85,10 +92,10 @@ PATHS
 
 # prepare_windows: everything that `configure_windows` needs.
 prepare_windows() {
-  install_missing "${packages_for_windows[@]}"
-  mkdir -p "$windows_deps"
-  if [ ! -e "$windows_deps/libsodium/lib/libsodium.a" ]; then (set -e; build_windows_libsodium); fi
-  if [ ! -e "$windows_deps/zstd/lib/libzstd.a" ]; then (set -e; build_windows_zstd); fi
+  install_missing "${packages_for_windows[@]}" || return
+  mkdir -p "$windows_deps" || return
+  [ -e "$windows_deps/libsodium/lib/libsodium.a" ] || (build_windows_libsodium) || return
+  [ -e "$windows_deps/zstd/lib/libzstd.a" ] || (build_windows_zstd) || return
   link_windows_headers
 }
 
