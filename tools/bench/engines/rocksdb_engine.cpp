@@ -33,12 +33,12 @@ constexpr double kFilterBits = 10;
 // clang-format on
 
 struct Rocks {
-  Rocks() : library(kLibrary) {
-#define COFFER_BENCH_FIND(NAME) library.find(NAME, "rocksdb_" #NAME);
+  Rocks() : shared(kLibrary) {
+#define COFFER_BENCH_FIND(NAME) shared.find(NAME, "rocksdb_" #NAME);
     COFFER_BENCH_ROCKSDB(COFFER_BENCH_FIND)
 #undef COFFER_BENCH_FIND
   }
-  SharedLibrary library;
+  SharedLibrary shared;
 #define COFFER_BENCH_DECLARE(NAME) decltype(&rocksdb_##NAME) NAME = nullptr;
   COFFER_BENCH_ROCKSDB(COFFER_BENCH_DECLARE)
 #undef COFFER_BENCH_DECLARE
@@ -217,7 +217,7 @@ Profile rocksdb_profile(const Setup& setup) {
 void add_rocksdb(std::vector<Kind>& kinds) {
   kinds.push_back({.name = "rocksdb",
                    .description = "RocksDB, which encrypts nothing",
-                   .missing = [] { return rocks().library.error(); },
+                   .missing = [] { return rocks().shared.error(); },
                    .profile = rocksdb_profile,
                    .open = [](const Setup& setup) -> std::unique_ptr<Engine> {
                      return std::make_unique<RocksEngine>(setup);

@@ -18,7 +18,7 @@ namespace {
 struct SqliteVariant {
   const char* name;
   const char* description;
-  const char* library;
+  const char* file;
   bool from_peers;  ///< made by tools/bench-peers; otherwise the system's
   const char* cipher;
   const char* key;         ///< a statement that gives the raw key; empty when there is none
@@ -48,25 +48,25 @@ constexpr std::array kSqlites = {
 };
 
 struct Sqlite {
-  explicit Sqlite(const std::filesystem::path& name) : library(name) {
-    library.find(open, "sqlite3_open_v2");
-    library.find(close, "sqlite3_close_v2");
-    library.find(busy_timeout, "sqlite3_busy_timeout");
-    library.find(exec, "sqlite3_exec");
-    library.find(errmsg, "sqlite3_errmsg");
-    library.find(prepare, "sqlite3_prepare_v2");
-    library.find(finalize, "sqlite3_finalize");
-    library.find(reset, "sqlite3_reset");
-    library.find(step, "sqlite3_step");
-    library.find(bind_blob, "sqlite3_bind_blob64");
-    library.find(bind_int64, "sqlite3_bind_int64");
-    library.find(column_blob, "sqlite3_column_blob");
-    library.find(column_bytes, "sqlite3_column_bytes");
-    library.find(column_text, "sqlite3_column_text");
-    library.find(libversion, "sqlite3_libversion");
+  explicit Sqlite(const std::filesystem::path& name) : shared(name) {
+    shared.find(open, "sqlite3_open_v2");
+    shared.find(close, "sqlite3_close_v2");
+    shared.find(busy_timeout, "sqlite3_busy_timeout");
+    shared.find(exec, "sqlite3_exec");
+    shared.find(errmsg, "sqlite3_errmsg");
+    shared.find(prepare, "sqlite3_prepare_v2");
+    shared.find(finalize, "sqlite3_finalize");
+    shared.find(reset, "sqlite3_reset");
+    shared.find(step, "sqlite3_step");
+    shared.find(bind_blob, "sqlite3_bind_blob64");
+    shared.find(bind_int64, "sqlite3_bind_int64");
+    shared.find(column_blob, "sqlite3_column_blob");
+    shared.find(column_bytes, "sqlite3_column_bytes");
+    shared.find(column_text, "sqlite3_column_text");
+    shared.find(libversion, "sqlite3_libversion");
   }
 
-  SharedLibrary library;
+  SharedLibrary shared;
   decltype(&sqlite3_open_v2) open = nullptr;
   decltype(&sqlite3_close_v2) close = nullptr;
   decltype(&sqlite3_busy_timeout) busy_timeout = nullptr;
@@ -249,19 +249,18 @@ class SqliteEngine final : public Engine {
 const Sqlite& api_of(const SqliteVariant& variant) {
   static std::vector<std::pair<std::string, std::unique_ptr<Sqlite>>> loaded;
   for (const auto& [name, api] : loaded) {
-    if (name == variant.library) return *api;
+    if (name == variant.file) return *api;
   }
-  std::filesystem::path path = variant.library;
+  std::filesystem::path path = variant.file;
   if (variant.from_peers) path = peers() / path;
-  return *loaded.emplace_back(variant.library, std::make_unique<Sqlite>(path)).second;
+  return *loaded.emplace_back(variant.file, std::make_unique<Sqlite>(path)).second;
 }
 
 std::string missing(const SqliteVariant& variant) {
-  if (variant.from_peers && !std::filesystem::exists(peers() / variant.library)) {
-    return fmt::format("{} has no {}; tools/bench-peers makes it", peers().string(),
-                       variant.library);
+  if (variant.from_peers && !std::filesystem::exists(peers() / variant.file)) {
+    return fmt::format("{} has no {}; tools/bench-peers makes it", peers().string(), variant.file);
   }
-  return api_of(variant).library.error();
+  return api_of(variant).shared.error();
 }
 
 Profile profile_of(const Sqlite& api, const SqliteVariant& variant) {
@@ -269,9 +268,9 @@ Profile profile_of(const Sqlite& api, const SqliteVariant& variant) {
   const TemporaryDirectory directory(std::filesystem::temp_directory_path());
   Connection connection(api, variant, directory.path() / "profile");
   std::string version = api.libversion();
-  if (std::string(variant.library) == "libsqlcipher.so") {
+  if (std::string(variant.file) == "libsqlcipher.so") {
     version += ", SQLCipher " + connection.text_of("PRAGMA cipher_version");
-  } else if (std::string(variant.library) == "libsqlite3mc.so") {
+  } else if (std::string(variant.file) == "libsqlite3mc.so") {
     version += ", " + connection.text_of("SELECT sqlite3mc_version()");
   }
   const std::string cache = connection.text_of("PRAGMA cache_size");
