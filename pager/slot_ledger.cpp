@@ -386,6 +386,11 @@ std::vector<SlotRun> SlotLedger::allocate_scattered(std::uint64_t count, Hold ho
   return runs;
 }
 
+void SlotLedger::search_from_start() {
+  const std::lock_guard guard(state_->mutex);
+  state_->next_single = 0;
+}
+
 void SlotLedger::hold(SlotRun run, Hold hold) {
   const std::lock_guard guard(state_->mutex);
   if (!state_->inside(run)) state_->take_tail(run);

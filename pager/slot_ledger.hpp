@@ -99,6 +99,8 @@ class SlotLedger {
   /// `count` slots, a run of one for each, in rising order until the end of the file; neighbours are
   /// likely.
   [[nodiscard]] std::vector<SlotRun> allocate_scattered(std::uint64_t count, Hold hold);
+  /// The next single slots are looked for from the file's beginning on.
+  void search_from_start();
   /// Puts a hold on a run (also on one that the checkpoint uses).  A run beyond the end of the file
   /// raises Tampered or Corrupted: only a reference from disk can name it.
   void hold(SlotRun run, Hold hold);

@@ -41,10 +41,18 @@ class Path {
   [[nodiscard]] const Step& at(std::size_t level) const { return steps_[level]; }
   [[nodiscard]] std::size_t root_level() const { return root_level_; }
   void set_root_level(std::size_t level) { root_level_ = level; }
+  /// How many steps to a neighbouring leaf, in one direction, have led here.
+  [[nodiscard]] std::uint32_t steps_in_a_row() const { return steps_in_a_row_; }
+  void note_step(bool forward) {
+    steps_in_a_row_ = forward == stepped_forward_ ? steps_in_a_row_ + 1 : 1;
+    stepped_forward_ = forward;
+  }
 
  private:
   std::array<Step, kLevelsMax> steps_;
   std::size_t root_level_ = 0;
+  std::uint32_t steps_in_a_row_ = 0;
+  bool stepped_forward_ = true;
 };
 
 enum class PutMode {
@@ -105,6 +113,9 @@ class BTree {
   /// The next leaf; an empty pin, and the path as it was, behind the last.
   [[nodiscard]] txn::PagePin next_leaf(Path& path) const;
   [[nodiscard]] txn::PagePin previous_leaf(Path& path) const;
+  /// Steps to neighbouring leaves that make a scan, whose next leaves are worth opening ahead: fewer take less time than
+  /// it takes to begin with that.
+  static constexpr std::uint32_t kStepsOfScan = 32;
 
   // --- changing (btree_insert.cpp, btree_erase.cpp)
 
@@ -143,6 +154,7 @@ class BTree {
   [[nodiscard]] txn::PageSink& sink() const;
   [[nodiscard]] txn::PagePin edge_leaf(Path& path, txn::PagePin pin, bool last) const;
   [[nodiscard]] txn::PagePin sibling_leaf(Path& path, bool forward) const;
+  void name_ahead(const NodeView& parent, const Path& path, bool forward) const;
 
   /// Puts an entry at the end of the leaf that the last append ended in, when nothing has changed since and there
   /// is room; false otherwise, also when the entry belongs elsewhere.

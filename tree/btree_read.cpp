@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include <coffer/error.hpp>
 
 #include <fmt/format.h>
@@ -106,11 +109,30 @@ txn::PagePin BTree::edge_leaf(Path& path, txn::PagePin pin, bool last) const {
   for (std::size_t level = node.level(); level > 0; --level) {
     const std::size_t index = last ? node.count() - 1 : 0;
     path.at(level) = {pin.id(), static_cast<std::uint32_t>(index)};
+    if (level == 1) name_ahead(node, path, !last);
     pin = pin_at(node.child(index), level - 1);
     node = NodeView(pin);
   }
   path.at(0) = {pin.id(), 0};
   return pin;
+}
+
+/// To a scan's source, what comes behind the leaf at the path's end.
+void BTree::name_ahead(const NodeView& parent, const Path& path, bool forward) const {
+  if (path.steps_in_a_row() < kStepsOfScan || !source().wants_ahead()) return;
+  std::array<PageId, txn::PageSource::kPagesAheadMax> leaves;
+  std::size_t index = path.at(1).index;
+  std::size_t count = 0;
+  const std::size_t behind = forward ? parent.count() - 1 - index : index;
+  try {
+    for (; count < std::min(behind, leaves.size()); ++count) {
+      index = forward ? index + 1 : index - 1;
+      leaves[count] = parent.child(index);
+    }
+  } catch (const Error&) {
+    // A damaged cell, which the scan may not come to: told when it does.
+  }
+  source().read_ahead(std::span(leaves).first(count));
 }
 
 txn::PagePin BTree::descend_first(Path& path) const {
@@ -136,6 +158,8 @@ txn::PagePin BTree::sibling_leaf(Path& path, bool forward) const {
     // The path changes only when nothing can fail any more, so that its owner may try again.
     Path moved = path;
     moved.at(level).index = index;
+    moved.note_step(forward);
+    if (level == 1) name_ahead(node, moved, forward);
     pin = pin_at(node.child(index), level - 1);
     pin = edge_leaf(moved, std::move(pin), !forward);
     path = moved;

@@ -5,12 +5,16 @@
 //
 //   C1  Between a page's own place and its entry no place is empty: so a search may end at the first that is.
 //   C2  Inserting allocates nothing within what `reserve` made room for.
+//   C3  Only `reserve`, when it changes `layout()`, moves an entry to a place before its own, but for what `erase_if`
+//       moves to the place that it looks at: so a walk in pieces, between which others insert, sees every entry that was
+//       there throughout as long as the layout stays.
 #pragma once
 
 #include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -24,6 +28,10 @@ template <class Value>
 class ChainTable {
  public:
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Places, to be walked through in pieces.
+  [[nodiscard]] std::size_t places() const noexcept { return places_.size(); }
+  /// Another number than before when entries have moved.
+  [[nodiscard]] std::uint64_t layout() const noexcept { return layout_; }
 
   [[nodiscard]] const Value* find(PageId page) const noexcept {
     if (size_ == 0) return nullptr;  // after a checkpoint; the place would not be in any cache
@@ -42,6 +50,7 @@ class ChainTable {
     if (!too_small && !too_large) return;
     std::vector<Place> former(std::max(std::bit_ceil(wanted * 2), kLeastPlaces));
     places_.swap(former);
+    ++layout_;
     for (Place& place : former) {
       if (place.page != kNoPage) places_[place_of(place.page)] = std::move(place);
     }
@@ -61,7 +70,12 @@ class ChainTable {
 
   template <class Visit>
   void for_each(Visit&& visit) const {
-    for (const Place& place : places_) {
+    for_each(0, places_.size(), visit);
+  }
+  /// Those in the places [first, last).
+  template <class Visit>
+  void for_each(std::size_t first, std::size_t last, Visit&& visit) const {
+    for (const Place& place : std::span(places_).subspan(first, last - first)) {
       if (place.page != kNoPage) visit(place.page, place.value);
     }
   }
@@ -69,7 +83,12 @@ class ChainTable {
   /// Removes those for which `gone(page, value)` is true.  It may be asked twice about one that stays.
   template <class Gone>
   void erase_if(Gone&& gone) noexcept {
-    for (std::size_t i = 0; i < places_.size();) {
+    erase_if(0, places_.size(), gone);
+  }
+  /// Of those in the places [first, last), and what moves there meanwhile.
+  template <class Gone>
+  void erase_if(std::size_t first, std::size_t last, Gone&& gone) noexcept {
+    for (std::size_t i = first; i < last;) {
       Place& place = places_[i];
       if (place.page != kNoPage && gone(place.page, place.value)) {
         erase(i);  // what follows may have moved to this place
@@ -113,6 +132,7 @@ class ChainTable {
 
   std::vector<Place> places_;  // a power of two of them
   std::size_t size_ = 0;
+  std::uint64_t layout_ = 0;
 };
 
 }  // namespace coffer::txn

@@ -11,6 +11,7 @@
 
 #include "platform/contracts.hpp"
 #include "platform/mutation.hpp"
+#include "txn/tail_moves.hpp"
 
 namespace coffer::txn {
 
@@ -22,6 +23,9 @@ namespace {
 /// What a changed page takes besides its ciphertext: a version and a map's entry, and about as much again while a
 /// checkpoint looks at all of them.  Pages that were written to their slots at once take no more.
 constexpr std::uint64_t kChangedPageBytes = 512;
+
+/// A lock that is taken again at once goes past those who were woken to have it.
+constexpr std::chrono::microseconds kTimeForOthers{50};
 
 /// Everything that one checkpoint has in hand.
 struct Frozen {
@@ -116,21 +120,18 @@ pager::CheckpointChanges collect(Core& core, const Frozen& frozen, CheckpointHol
   pager::CheckpointChanges changes;
   changes.checkpoint = core.superblock.checkpoint + 1;
   std::vector<Overlay::Pending> in_memory;
-  {
-    // A commit published between finding a version in its slot and holding that slot could drop it.
-    const std::scoped_lock lock(core.publish_mutex);
-    for (auto& pending : core.overlay->changed(core.superblock.commit, frozen.commit)) {
-      if (planted(Mutation::reuse_slot_early)) give_up_slot(core, pending.page);
-      if (!pending.present) {
-        if (core.metadata->lookup(pending.page)) {
-          changes.pages.emplace_back(pending.page, std::nullopt);
-        }
-      } else if (pending.version.has_slot) {
-        holds.hold({pending.version.ref.slot, 1});
-        changes.pages.emplace_back(pending.page, pending.version.ref);
-      } else {
-        in_memory.push_back(std::move(pending));
+  // What is frozen is not dropped (FrozenVersions), and its slots with it: no lock is needed.
+  for (auto& pending : core.overlay->changed(core.superblock.commit, frozen.commit)) {
+    if (planted(Mutation::reuse_slot_early)) give_up_slot(core, pending.page);
+    if (!pending.present) {
+      if (core.metadata->lookup(pending.page)) {
+        changes.pages.emplace_back(pending.page, std::nullopt);
       }
+    } else if (pending.version.has_slot) {
+      holds.hold({pending.version.ref.slot, 1});
+      changes.pages.emplace_back(pending.page, pending.version.ref);
+    } else {
+      in_memory.push_back(std::move(pending));
     }
   }
   holds.reserve(in_memory.size());
@@ -144,6 +145,20 @@ pager::CheckpointChanges collect(Core& core, const Frozen& frozen, CheckpointHol
   for (const SlotRun& run : changes.runs_used) holds.hold(run);
   std::sort(changes.pages.begin(), changes.pages.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
+  return changes;
+}
+
+/// Instead of what commits have changed: what lies at the end of the file, further to the front.
+pager::CheckpointChanges collect_moves(Core& core, CheckpointHolds& holds) {
+  pager::CheckpointChanges changes;
+  changes.checkpoint = core.superblock.checkpoint + 1;
+  std::vector<MovedPage> moved = move_tail(core);
+  holds.reserve(moved.size());
+  changes.pages.reserve(moved.size());
+  for (const auto& [page, ref] : moved) {
+    holds.adopt({ref.slot, 1});
+    changes.pages.emplace_back(page, ref);
+  }
   return changes;
 }
 
@@ -189,24 +204,37 @@ void write_both_copies(Core& core, const pager::Superblock& superblock, crypto::
 void take_force(Core& core, pager::Superblock&& next, const pager::CheckpointRoots& roots,
                 const Horizon& horizon, CheckpointHolds& holds) {
   const CommitNumber commit = next.commit;
-  const std::scoped_lock lock(core.publish_mutex);
-  core.installs.fetch_add(1, std::memory_order_acq_rel);
-  core.metadata->install();
-  core.ledger->install_checkpoint(roots.now_used, roots.no_longer_used);
-  holds.done();
-  std::erase_if(core.journal_holds, [&](const RunChange& held) {
-    if (held.commit > commit) return false;
-    core.ledger->release(held.run, Hold::journal);
-    return true;
-  });
-  std::erase_if(core.run_changes, [&](const RunChange& change) { return change.commit <= commit; });
-  std::erase_if(core.freed_pages, [&](const FreedPage& freed) { return freed.commit <= commit; });
-  core.search_from = PageId{1};
-  core.overlay->trim(commit, horizon);
-  core.reclaim_runs(horizon);
-  core.superblock = std::move(next);  // allocates nothing: the superblock is on the disk already
-  core.generation = core.superblock.journal_generation;
-  core.checkpoint_position.store(core.superblock.journal_position.value, std::memory_order_release);
+  Overlay::TrimPlace place;
+  {
+    const std::scoped_lock lock(core.publish_mutex);
+    core.installs.fetch_add(1, std::memory_order_acq_rel);
+    core.metadata->install();
+    core.ledger->install_checkpoint(roots.now_used, roots.no_longer_used);
+    holds.done();
+    std::erase_if(core.journal_holds, [&](const RunChange& held) {
+      if (held.commit > commit) return false;
+      core.ledger->release(held.run, Hold::journal);
+      return true;
+    });
+    std::erase_if(core.run_changes,
+                  [&](const RunChange& change) { return change.commit <= commit; });
+    std::erase_if(core.freed_pages, [&](const FreedPage& freed) { return freed.commit <= commit; });
+    core.search_from = PageId{1};
+    core.reclaim_runs(horizon);
+    core.superblock = std::move(next);  // allocates nothing: the superblock is on the disk already
+    core.generation = core.superblock.journal_generation;
+    core.checkpoint_position.store(core.superblock.journal_position.value,
+                                   std::memory_order_release);
+    place = core.overlay->begin_trim(commit);
+  }
+  // In pieces, with time for who waits between them: thousands of pages take ten milliseconds.
+  for (;;) {
+    {
+      const std::scoped_lock lock(core.publish_mutex);
+      if (!core.overlay->trim_some(place, horizon)) return;
+    }
+    std::this_thread::sleep_for(kTimeForOthers);
+  }
 }
 
 /// Versions that only snapshots need do not stay in memory for ever: past a quarter of the buffer they go to
@@ -244,12 +272,15 @@ bool make_checkpoint_locked(Core& core, const CheckpointWish& wish) {
   core.check_not_poisoned();
   FrozenVersions versions(core);
   const Frozen frozen = freeze(core, versions);
-  if (frozen.commit == core.superblock.commit && !wish.new_generation && !wish.mark) return false;
+  const bool nothing_new = frozen.commit == core.superblock.commit;
+  if (nothing_new && !wish.new_generation && !wish.mark && !wish.move_tail) return false;
   core.wait_durable(frozen.commit);
 
   crypto::NonceRun nonces(core.platform.entropy());
   CheckpointHolds holds(*core.ledger);
-  const pager::CheckpointChanges changes = collect(core, frozen, holds);
+  const pager::CheckpointChanges changes =
+      wish.move_tail && nothing_new ? collect_moves(core, holds) : collect(core, frozen, holds);
+  if (wish.move_tail && changes.pages.empty()) return false;
   versions.end();
   const pager::CheckpointRoots roots = core.metadata->prepare(changes, nonces);
   pager::Superblock next;

@@ -102,6 +102,7 @@ WriteView::Plan WriteView::make_plan() {
 }
 
 void WriteView::place_references(Plan& plan) {
+  chunk_writes_.finish();
   write_spilled(true);
   if (!plan.sync_pages || planted(Mutation::skip_reference_sync)) return;
   try {

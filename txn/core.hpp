@@ -223,6 +223,7 @@ struct Core {
   bool stopping = false;
   std::atomic<bool> room_asked_for{false};  ///< from room_wanted until it has been made
 
+  std::atomic<std::uint32_t> threads_ahead{0};  ///< of scans (ReadAhead)
   std::atomic<std::uint64_t> pages_opened{0};
   std::atomic<std::uint64_t> pages_sealed{0};
   std::atomic<std::uint64_t> syncs{0};

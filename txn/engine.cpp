@@ -12,6 +12,7 @@
 #include "txn/checkpoint.hpp"
 #include "txn/locked_budget.hpp"
 #include "txn/recovery.hpp"
+#include "txn/tail_moves.hpp"
 
 namespace coffer::txn {
 
@@ -364,6 +365,17 @@ void Engine::close() {
       durable + 1, latest, core_->poison_cause));
 }
 
+/// For room on the disk only: what goes wrong leaves the checkpoint that is there.
+void Engine::shorten_file() noexcept {
+  try {
+    if (core_->snapshots.count() == 0 && tail_moves_due(*core_)) {
+      make_checkpoint(*core_, {.move_tail = true});
+    }
+  } catch (const std::exception&) {
+    // See above.  A failed sync has poisoned the store, when everything was durable.
+  }
+}
+
 void Engine::shut_down() {
   Core& core = *core_;
   if (background_) background_->stop();
@@ -372,6 +384,7 @@ void Engine::shut_down() {
   const auto let_go = gsl::finally([&core] { core.lock.reset(); });
   if (writable) {
     make_checkpoint(core);
+    shorten_file();
     core.ledger->reserve(0);
     core.ledger->shrink_file();
   }

@@ -78,6 +78,7 @@ class Engine {
   void recover_journal();
   void start_journal(const journal::JournalEnd& end);
   void shut_down();
+  void shorten_file() noexcept;
 
   std::unique_ptr<Core> core_;
   std::unique_ptr<BackgroundCheckpointer> background_;

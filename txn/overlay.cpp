@@ -1,5 +1,7 @@
 #include "txn/overlay.hpp"
 
+#include <algorithm>
+
 #include "platform/contracts.hpp"
 #include "platform/mutation.hpp"
 
@@ -7,6 +9,13 @@ namespace coffer::txn {
 
 using pager::Hold;
 using pager::SlotRun;
+
+namespace {
+
+/// Of the table, looked at under one lock: what commits and readers may have to wait for.
+constexpr std::size_t kPlacesAtATime = 512;
+
+}  // namespace
 
 Overlay::~Overlay() {
   // Chains are unlinked one by one: a long chain must not recurse.
@@ -121,16 +130,26 @@ void Overlay::publish(Prepared&& prepared, const Horizon& horizon) noexcept {
 }
 
 std::vector<Overlay::Pending> Overlay::changed(CommitNumber since, CommitNumber upto) const {
-  const std::shared_lock lock(mutex_);
   std::vector<Pending> result;
-  chains_.for_each([&](PageId page, const std::unique_ptr<Node>& chain) {
-    const Node* node = chain.get();
-    while (node != nullptr && node->born > upto) node = node->older.get();
-    if (node != nullptr && node->born > since) {
-      result.push_back({page, node->born, node->present, node->version});
+  std::optional<std::uint64_t> layout;
+  for (std::size_t next = 0;;) {
+    const std::shared_lock lock(mutex_);
+    if (chains_.layout() != layout) {
+      layout = chains_.layout();
+      next = 0;
+      result.clear();
     }
-  });
-  return result;
+    const std::size_t end = std::min(next + kPlacesAtATime, chains_.places());
+    chains_.for_each(next, end, [&](PageId page, const std::unique_ptr<Node>& chain) {
+      const Node* node = chain.get();
+      while (node != nullptr && node->born > upto) node = node->older.get();
+      if (node != nullptr && node->born > since) {
+        result.push_back({page, node->born, node->present, node->version});
+      }
+    });
+    if (end == chains_.places()) return result;
+    next = end;
+  }
 }
 
 std::vector<Overlay::Pending> Overlay::superseded_in_memory() const {
@@ -163,20 +182,29 @@ bool Overlay::settle(PageId page, CommitNumber born, SlotId slot) {
   return false;
 }
 
-void Overlay::trim(CommitNumber checkpoint_commit, const Horizon& horizon) noexcept {
+Overlay::TrimPlace Overlay::begin_trim(CommitNumber checkpoint_commit) noexcept {
   const std::unique_lock lock(mutex_);
   checkpoint_ = checkpoint_commit;
-  chains_.erase_if([&](PageId, std::unique_ptr<Node>& chain) {
-    trim_chain(*chain, horizon);
-    if (chain->older || chain->born > checkpoint_commit) return false;
-    drop(std::move(chain));
-    return true;
-  });
   std::uint64_t changed = 0;
   chains_.for_each([&](PageId, const std::unique_ptr<Node>& chain) {
     if (chain->born > checkpoint_commit) ++changed;
   });
   changed_pages_.store(changed, std::memory_order_relaxed);
+  return {.next = 0, .layout = chains_.layout()};
+}
+
+bool Overlay::trim_some(TrimPlace& place, const Horizon& horizon) noexcept {
+  const std::unique_lock lock(mutex_);
+  if (chains_.layout() != place.layout) place = {.next = 0, .layout = chains_.layout()};
+  const std::size_t end = std::min(place.next + kPlacesAtATime, chains_.places());
+  chains_.erase_if(place.next, end, [&](PageId, std::unique_ptr<Node>& chain) {
+    trim_chain(*chain, horizon);
+    if (chain->older || chain->born > checkpoint_) return false;
+    drop(std::move(chain));
+    return true;
+  });
+  place.next = end;
+  return end != chains_.places();
 }
 
 void Overlay::for_each(CommitNumber snapshot,

@@ -79,15 +79,24 @@ class Overlay {
     bool present = false;
     PageVersion version;
   };
-  /// The newest version at or before `upto` of each page that has one born after `since`.
+  /// The newest version at or before `upto` of each page that has one born after `since`.  A live snapshot at `upto`,
+  /// begun under the publish lock, keeps them while this looks; commits go on meanwhile.
   [[nodiscard]] std::vector<Pending> changed(CommitNumber since, CommitNumber upto) const;
   /// Versions in memory that are not the newest of their page (only snapshots need them).
   [[nodiscard]] std::vector<Pending> superseded_in_memory() const;
   /// The version now stands in `slot` (which is synced or will be before anyone depends on it): takes the
   /// hold and drops the memory.  False when the version is gone; no hold is taken then.
   bool settle(PageId page, CommitNumber born, SlotId slot);
-  /// A checkpoint that contains everything up to `commit` is in force.
-  void trim(CommitNumber checkpoint_commit, const Horizon& horizon) noexcept;
+  /// How far a trimming has come.
+  struct TrimPlace {
+    std::size_t next = 0;
+    std::uint64_t layout = 0;
+  };
+  /// A checkpoint that contains everything up to `commit` is in force.  To be followed by trim_some, until that is done.
+  [[nodiscard]] TrimPlace begin_trim(CommitNumber checkpoint_commit) noexcept;
+  /// Drops what the checkpoint has made superfluous, some chains at a time: whether there are more.  Under the publish
+  /// lock, which may be given to commits in between.
+  [[nodiscard]] bool trim_some(TrimPlace& place, const Horizon& horizon) noexcept;
 
   /// Every page with a chain, as `snapshot` sees it.
   void for_each(CommitNumber snapshot,
@@ -116,7 +125,7 @@ class Overlay {
   Chains chains_;
   std::atomic<std::uint64_t> buffered_bytes_{0};
   std::atomic<std::uint64_t> buffered_pages_{0};
-  CommitNumber checkpoint_{};  ///< up to where the one in force goes, as far as trim was told
+  CommitNumber checkpoint_{};  ///< up to where the one in force goes, as far as begin_trim was told
   std::atomic<std::uint64_t> changed_pages_{0};
 };
 

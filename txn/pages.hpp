@@ -105,6 +105,13 @@ class PageSource {
   /// The caller has read page `id` and does not expect to come back (a scan that went on): unless this transaction
   /// has changed it, its plaintext need not stay for the transaction's sake.  Pins keep what they hold.
   virtual void let_go(PageId id) noexcept = 0;
+  /// Most pages that it is worth naming to `read_ahead` at a time: opening them takes longer than waking a thread.
+  static constexpr std::size_t kPagesAheadMax = 32;
+  /// Whether a scan that goes on may name what it comes to next.
+  [[nodiscard]] virtual bool wants_ahead() const noexcept { return false; }
+  /// The caller scans, and is going to pin these pages in this order, if it goes on: they may be opened meanwhile.  What
+  /// it named before and does not name again it will not come to.
+  virtual void read_ahead(std::span<const PageId>) noexcept {}
   /// The root of the catalog; kNoPage in an empty store.
   [[nodiscard]] virtual PageId catalog_root() const = 0;
 

@@ -107,6 +107,7 @@ ReadView::ReadView(Core& core, bool latest) : core_(core) {
 }
 
 ReadView::~ReadView() {
+  ahead_.reset();
   map_.for_each([this](const PageMap::Entry& entry) { core_.frames->leave(entry.frame); });
   core_.snapshots.end(ticket_);
 }
@@ -119,9 +120,16 @@ PagePin ReadView::pin(PageId id) {
   return pin_slowly(id);
 }
 
+void ReadView::read_ahead(std::span<const PageId> pages) noexcept {
+  if (!std::exchange(ahead_tried_, true)) ahead_ = ReadAhead::start(core_, ticket_.commit);
+  if (ahead_) ahead_->expect(pages);
+}
+
 PagePin ReadView::pin_slowly(PageId id) {
   map_.reserve_one(*core_.frames);
-  const SharedFrame shared = open_seen(core_, id, ticket_.commit, Claim::reader);
+  std::optional<SharedFrame> opened;
+  if (ahead_) opened = ahead_->take(id);
+  const SharedFrame shared = opened ? *opened : open_seen(core_, id, ticket_.commit, Claim::reader);
   map_.set(id, shared);
   return {*core_.frames, shared.frame, id, core_.frames->bytes(shared.frame)};
 }

@@ -1,10 +1,14 @@
 // A read transaction: one snapshot, and the frames that it has decrypted.
 #pragma once
 
+#include <memory>
+#include <span>
+
 #include "txn/batch_reader.hpp"
 #include "txn/core.hpp"
 #include "txn/page_map.hpp"
 #include "txn/pages.hpp"
+#include "txn/read_ahead.hpp"
 
 namespace coffer::txn {
 
@@ -21,6 +25,10 @@ class ReadView final : public PageSource {
   [[nodiscard]] std::size_t content_bytes() const override { return core_.content_bytes; }
   [[nodiscard]] PagePin pin(PageId id) override;
   void let_go(PageId id) noexcept override { map_.leave(id, *core_.frames); }
+  [[nodiscard]] bool wants_ahead() const noexcept override {
+    return ahead_ ? ahead_->wants_more() : !ahead_tried_;
+  }
+  void read_ahead(std::span<const PageId> pages) noexcept override;
   /// What it reads is this view's, whose frames it does not touch.
   [[nodiscard]] BatchReader batch_reader() const { return {core_, snapshot()}; }
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
@@ -41,6 +49,8 @@ class ReadView final : public PageSource {
   Snapshots::Ticket ticket_;
   PageId catalog_root_{};
   PageMap map_;
+  std::unique_ptr<ReadAhead> ahead_;  ///< of a view that scans
+  bool ahead_tried_ = false;
 };
 
 /// Finds or decrypts a version of a page into a shared frame, pinned once for the caller, who is counted as

@@ -70,6 +70,7 @@ void WriteView::restore(Undo& undo) {
 
 void WriteView::rollback_to(SavepointId id) {
   Expects(!ended_);
+  chunk_writes_.finish();
   const std::size_t index = index_of(id);
   for (std::size_t at = levels_.size(); at-- > index;) {
     auto& undo = levels_[at].undo;

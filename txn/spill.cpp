@@ -43,6 +43,7 @@ void WriteView::seal_pages(std::span<const PageToSeal> pages) {
     if (second == nullptr) {
       for (const PageToSeal& it : pages) seal_one(it, nonces_);
     } else {
+      chunk_writes_.finish();
       std::atomic<std::size_t> next{0};
       second->help_with([&](bool is_second) {
         for (std::size_t at = 0; (at = next.fetch_add(kShare)) < pages.size();) {

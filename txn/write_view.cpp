@@ -15,6 +15,13 @@ using pager::Hold;
 using pager::kNoFrame;
 using pager::SharedFrame;
 
+namespace {
+
+/// Chunks that a transaction writes before it has a second thread write them.
+constexpr std::size_t kChunksAtOnce = 8;
+
+}  // namespace
+
 WriteView::WriteView(Core& core)
     : core_(core),
       snapshot_(CommitNumber{core.latest_commit.load()}),
@@ -22,7 +29,8 @@ WriteView::WriteView(Core& core)
       second_nonces_(core.platform.entropy()),
       catalog_root_(PageId{core.catalog_root.load()}),
       next_page_(core.state.next_page),
-      next_value_id_(core.state.next_value_id) {
+      next_value_id_(core.state.next_value_id),
+      chunk_writes_(*core.page_file) {
   commit_ = snapshot_.next();
 }
 
@@ -109,6 +117,7 @@ PagePin WriteView::pin_slowly(PageId id) {
 
 void WriteView::read_chunk(std::uint64_t value_id, std::uint64_t index, const ChunkRef& ref,
                            std::span<std::byte> out) {
+  chunk_writes_.finish();
   open_chunk(core_, value_id, index, ref, out);
 }
 
@@ -314,12 +323,11 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
   Expects(!ended_ && !plaintext.empty() && plaintext.size() <= chunk_bytes());
   const std::uint32_t slots = pager::slots_for(core_.page_bytes, plaintext.size());
   reserve_more(own_runs_, 1);
-  chunk_ciphertext_.resize(std::size_t{slots} * core_.page_bytes);
+  const std::span whole = chunk_writes_.room(std::size_t{slots} * core_.page_bytes);
 
   const crypto::Nonce nonce = nonces_.next();
   const Epoch epoch{core_.keys->current_epoch()};
-  const std::span body =
-      std::span(chunk_ciphertext_).subspan(crypto::kNonceBytes, plaintext.size());
+  const std::span body = whole.subspan(crypto::kNonceBytes, plaintext.size());
   ChunkRef ref;
   ref.tag =
       core_.keys->pages(epoch.value)
@@ -327,9 +335,9 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
               body, plaintext,
               {.role = crypto::Role::value_chunk, .epoch = epoch.value, .a = value_id, .b = index},
               nonce);
-  std::copy(nonce.begin(), nonce.end(), chunk_ciphertext_.begin());
+  std::copy(nonce.begin(), nonce.end(), whole.begin());
   crypto::Filler filler(core_.platform.entropy());
-  filler.fill(std::span(chunk_ciphertext_).subspan(crypto::kNonceBytes + plaintext.size()));
+  filler.fill(whole.subspan(crypto::kNonceBytes + plaintext.size()));
   ref.sealed_bytes = static_cast<std::uint32_t>(plaintext.size());
   ref.epoch = epoch;
 
@@ -337,7 +345,7 @@ ChunkRef WriteView::write_chunk(std::uint64_t value_id, std::uint64_t index,
   ref.first_slot = run.first;
   try {
     own_run_at_[run.first.value] = own_runs_.size();  // may throw
-    core_.page_file->write_run(run.first, chunk_ciphertext_);
+    chunk_writes_.write(run, whole, own_runs_.size() < kChunksAtOnce ? nullptr : second_thread());
   } catch (...) {
     own_run_at_.erase(run.first.value);
     core_.ledger->release(run, Hold::transaction);
@@ -357,6 +365,7 @@ void WriteView::free_chunk(const ChunkRef& ref, CommitNumber born) {
     freed_runs_.push_back({.run = run, .born = born, .own = false});
     return;
   }
+  chunk_writes_.finish();
   OwnRun& mine = own_runs_[own->second];
   if (levels_.empty()) {
     // Nothing can bring it back: its slots are free for the rest of this transaction.
@@ -418,6 +427,7 @@ void WriteView::end() noexcept {
 
 void WriteView::rollback() noexcept {
   if (ended_) return;
+  chunk_writes_.abandon();
   for (auto& [id, page] : pages_) drop_sealed(page);
   forget_runs();
   give_back_page_numbers();

@@ -24,6 +24,7 @@
 
 #include "platform/second_thread.hpp"
 #include "txn/batch_writer.hpp"
+#include "txn/chunk_writes.hpp"
 #include "txn/core.hpp"
 #include "txn/page_map.hpp"
 #include "txn/pages.hpp"
@@ -183,14 +184,15 @@ class WriteView final : public PageSink {
   std::vector<OwnRun> own_runs_;
   std::unordered_map<std::uint64_t, std::size_t> own_run_at_;  ///< first slot -> index in own_runs_
   std::vector<FreedRun> freed_runs_;
-  std::vector<std::byte> chunk_ciphertext_;
+  ChunkWrites chunk_writes_;
 
   std::vector<Level> levels_;
   std::vector<std::uint32_t> level_ids_;
   std::uint32_t next_savepoint_ = 1;
   bool ended_ = false;
   bool ended_with_commit_ = false;
-  std::optional<platform::SecondThread> second_thread_;  ///< of a transaction of many pages
+  std::optional<platform::SecondThread>
+      second_thread_;  ///< of a transaction of many pages or chunks
 };
 
 }  // namespace coffer::txn

@@ -27,8 +27,8 @@ struct SnapshotWorld {
     return key != nullptr ? Store::open(path(name), *key) : Store::open_unencrypted(path(name));
   }
   /// What a chain restores to, checked; the restored store is removed again.
-  StoreModel restored(const Paths& chain) {
-    static_cast<void>(restore_backup(chain, key, path("restored")));
+  StoreModel restored(const Paths& chain, const RestoreOptions& options = {}) {
+    static_cast<void>(restore_backup(chain, key, path("restored"), options));
     StoreModel model;
     {
       Store again = open("restored");
@@ -84,6 +84,21 @@ void change(Store& store, std::mt19937_64& random) {
     }
   }
   writing.commit();
+}
+
+/// So many times over that the page file is full of holes; an entry is a fifth of a page.
+void rewrite(Store& store, int times, std::mt19937_64& random) {
+  for (int time = 0; time < times; ++time) {
+    WriteTransaction writing = store.write();
+    Tree tree = has(writing, "t") ? writing.tree("t") : writing.create_tree("t");
+    for (int i = 0; i < 4'000; ++i) {
+      std::string value(800, ' ');
+      std::ranges::generate(value, [&] { return static_cast<char>(random()); });
+      tree.put(std::to_string(i), value);
+    }
+    writing.commit();
+    store.checkpoint();
+  }
 }
 
 }  // namespace
@@ -526,6 +541,44 @@ TEST_CASE(
       return world.open("store");
     }();
   }
+}
+
+TEST_CASE("pages that closing has moved are in the increments that follow") {
+  SnapshotWorld world(true);
+  std::mt19937_64 random(41);
+  rewrite(world.store, 1, random);
+  static_cast<void>(backup_snapshot(world.store, world.path("snapshot")));
+  static_cast<void>(backup_logical(world.store, world.path("logical")));
+  rewrite(world.store, 2, random);
+  const StoreModel contents = contents_of(world.store);
+  const auto bytes = [&] { return std::filesystem::file_size(world.path("store") / "pages"); };
+  const std::uintmax_t before = bytes();
+  world.store.close();
+  REQUIRE(bytes() < before - before / 4);
+  world.store = world.open("store");
+  static_cast<void>(world.store.check());
+  static_cast<void>(backup_increment(world.store, world.path("increment"), world.path("snapshot")));
+  static_cast<void>(backup_logical_increment(world.store, world.path("logical increment"),
+                                             world.path("logical")));
+  CHECK(world.restored({world.path("snapshot"), world.path("increment")}) == contents);
+  const RestoreOptions same_key{.new_key = &world.of_store};
+  CHECK(world.restored({world.path("logical"), world.path("logical increment")}, same_key) ==
+        contents);
+
+  // And of a store in which nothing but places have changed since.
+  rewrite(world.store, 1, random);
+  const StoreModel last = contents_of(world.store);
+  static_cast<void>(backup_snapshot(world.store, world.path("snapshot 2")));
+  static_cast<void>(backup_logical(world.store, world.path("logical 2")));
+  world.store.close();
+  world.store = world.open("store");
+  static_cast<void>(
+      backup_increment(world.store, world.path("increment 2"), world.path("snapshot 2")));
+  static_cast<void>(backup_logical_increment(world.store, world.path("logical increment 2"),
+                                             world.path("logical 2")));
+  CHECK(world.restored({world.path("snapshot 2"), world.path("increment 2")}) == last);
+  CHECK(world.restored({world.path("logical 2"), world.path("logical increment 2")}, same_key) ==
+        last);
 }
 
 }  // namespace coffer::test

@@ -62,6 +62,10 @@ class FakePages final : public txn::PageSink, private txn::PinOwner {
   [[nodiscard]] std::size_t content_bytes() const override { return options_.content_bytes; }
   [[nodiscard]] txn::PagePin pin(PageId id) override;
   void let_go(PageId id) noexcept override { ++times_let_go_[id.value]; }
+  [[nodiscard]] bool wants_ahead() const noexcept override { return true; }
+  void read_ahead(std::span<const PageId> pages) noexcept override {
+    named_ahead_.assign(pages.begin(), pages.end());
+  }
   [[nodiscard]] PageId catalog_root() const override { return catalog_root_; }
   [[nodiscard]] std::size_t chunk_bytes() const override { return options_.chunk_bytes; }
   [[nodiscard]] txn::ChunkBuffer chunk_buffer() override;
@@ -104,6 +108,8 @@ class FakePages final : public txn::PageSink, private txn::PinOwner {
   [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& times_let_go() const {
     return times_let_go_;
   }
+  /// What was named to be read ahead, since it was asked last.
+  [[nodiscard]] std::vector<PageId> take_named_ahead() { return std::exchange(named_ahead_, {}); }
   [[nodiscard]] std::size_t chunk_buffers() const { return buffers_.size(); }
   [[nodiscard]] std::size_t chunk_buffers_peak() const { return buffers_peak_; }
 
@@ -204,6 +210,7 @@ class FakePages final : public txn::PageSink, private txn::PinOwner {
   std::uint64_t change_count_ = 0;
   std::size_t pins_ = 0;
   std::map<std::uint64_t, std::uint64_t> times_let_go_;
+  std::vector<PageId> named_ahead_;
   std::size_t pins_peak_ = 0;
   std::size_t buffers_peak_ = 0;
   std::function<void(const char*)> hook_;

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "tests/tree/tree_support.hpp"
+#include "tree/btree_cursor.hpp"
+#include "tree/catalog.hpp"
 
 namespace coffer::tree::test {
 
@@ -85,6 +88,59 @@ TEST_CASE("a scan lets go of each leaf that it has left") {
   // Looking for places is no scan.
   for (int i = 0; i < 1000; i += 10) REQUIRE(cursor.seek(number(i)));
   REQUIRE(times(3));
+}
+
+TEST_CASE("a scan names the leaves that it comes to next, once it has gone on for a while") {
+  Store store(1024);
+  const auto wanted = static_cast<std::size_t>(BTree::kStepsOfScan);
+  {
+    Tree tree = store.create("t");
+    for (int i = 0; i < 20'000; ++i) tree.put(number(i), "value");
+  }
+  BTreeCursor cursor(*find_in_catalog(store.reader(), "t"));
+  const bool forward = GENERATE(true, false);
+  const auto start = [&] { return forward ? cursor.first() : cursor.last(); };
+  const auto step = [&] { return forward ? cursor.next() : cursor.previous(); };
+  std::vector<PageId> leaves;
+  for (bool more = start(); more; more = step()) {
+    if (leaves.empty() || leaves.back() != cursor.leaf_id()) leaves.push_back(cursor.leaf_id());
+  }
+  REQUIRE(leaves.size() > 200);
+  static_cast<void>(store.pages.take_named_ahead());
+
+  std::set<PageId> named;
+  std::size_t at = 0;
+  std::size_t unnamed = 0;
+  for (bool more = start(); more; more = step()) {
+    if (cursor.leaf_id() != leaves[at]) {
+      ++at;
+      REQUIRE(cursor.leaf_id() == leaves[at]);
+      if (at > wanted && !named.contains(leaves[at])) ++unnamed;
+    }
+    const std::vector<PageId> next = store.pages.take_named_ahead();
+    REQUIRE((at >= wanted || next.empty()));
+    for (std::size_t i = 0; i < next.size(); ++i) REQUIRE(next[i] == leaves.at(at + 1 + i));
+    named.insert(next.begin(), next.end());
+  }
+  // Every one but the first below each branch.
+  REQUIRE(unnamed < leaves.size() / 10);
+  REQUIRE(named.size() > leaves.size() / 10 * 8);
+
+  // Turning round begins anew, and so does looking for a place.
+  start();
+  while (at > wanted + 1 && step()) {
+    if (cursor.leaf_id() == leaves[wanted + 1]) break;
+  }
+  static_cast<void>(store.pages.take_named_ahead());
+  for (std::size_t steps = 0; steps < 20; ++steps) {
+    forward ? cursor.previous() : cursor.next();
+  }
+  REQUIRE(store.pages.take_named_ahead().empty());
+  for (int i = 0; i < 10'000; i += 10) {
+    REQUIRE(cursor.seek({Bytes(number(i))}));
+    cursor.next();
+  }
+  REQUIRE(store.pages.take_named_ahead().empty());
 }
 
 TEST_CASE("keys and values of a cursor can be handed back to its tree") {

@@ -1,6 +1,7 @@
 // The overlay's table against the standard's map.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
@@ -58,6 +59,62 @@ TEST_CASE("a table of chains holds what a map holds, through growth, removal and
   CHECK(table.size() == 0);
   table.reserve(1);
   compare(table, {});
+}
+
+TEST_CASE("a walk in pieces sees all that was there throughout, though others insert meanwhile") {
+  const std::uint64_t seed = GENERATE(1u, 2u, 3u);
+  const bool erasing = GENERATE(false, true);
+  CAPTURE(seed, erasing);
+  std::mt19937_64 rng(seed);
+  int moved = 0;
+  for (int round = 0; round < 60; ++round) {
+    Table table;
+    Model model;
+    std::uint64_t last_page = rng() % 1000;
+    const auto insert = [&](std::size_t count) {
+      table.reserve(count);
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uint64_t page = ++last_page;  // none comes back
+        table.at(PageId{page}) = std::make_unique<std::uint64_t>(page);
+        model[page] = page;
+      }
+    };
+    insert(1 + rng() % 200);
+    const Model before = model;
+    Model seen;
+    std::uint64_t layout = table.layout();
+    for (std::size_t next = 0; next < table.places();) {
+      const std::size_t end = std::min<std::size_t>(next + 1 + rng() % 100, table.places());
+      if (erasing) {
+        table.erase_if(next, end, [&](PageId page, const std::unique_ptr<std::uint64_t>&) {
+          if (page.value % 3 != 0) return false;
+          model.erase(page.value);
+          return true;
+        });
+      } else {
+        table.for_each(next, end, [&](PageId page, const std::unique_ptr<std::uint64_t>& value) {
+          seen[page.value] = *value;
+        });
+      }
+      next = end;
+      if (rng() % 2 == 0 && model.size() < 1500) insert(rng() % 120);
+      if (table.layout() != layout) {
+        layout = table.layout();
+        next = 0;
+        seen.clear();
+        ++moved;
+      }
+      compare(table, model);
+    }
+    for (const auto& [page, value] : before) {
+      if (erasing) {
+        REQUIRE((table.find(PageId{page}) == nullptr) == (page % 3 == 0));
+      } else {
+        REQUIRE(seen.at(page) == value);
+      }
+    }
+  }
+  REQUIRE(moved > 10);
 }
 
 }  // namespace
