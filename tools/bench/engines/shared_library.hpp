@@ -9,12 +9,27 @@
 
 namespace coffer::tools::bench {
 
+/// With RTLD_DEEPBIND a library finds its own names first, whatever others have loaded.  The address sanitizer's runtime
+/// ends the process at that, since it would not find the allocator either.
+#if defined(__SANITIZE_ADDRESS__)
+#define COFFER_BENCH_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define COFFER_BENCH_SANITIZED 1
+#endif
+#endif
+#ifdef COFFER_BENCH_SANITIZED
+inline constexpr int kLoadFlags = RTLD_NOW | RTLD_LOCAL;
+#else
+inline constexpr int kLoadFlags = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+#endif
+
 class SharedLibrary {
  public:
   SharedLibrary() = default;
   /// A path, or a name that the system's linker knows.  Stays loaded: engines leave threads and handlers behind.
   explicit SharedLibrary(const std::filesystem::path& name)
-      : handle_(::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND)) {
+      : handle_(::dlopen(name.c_str(), kLoadFlags)) {
     if (handle_ == nullptr) error_ = ::dlerror();
   }
 
