@@ -2,6 +2,8 @@
 #include "txn/tail_moves.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <utility>
 
 #include <gsl/gsl>
@@ -29,8 +31,8 @@ std::uint64_t worthwhile_slots(const Core& core) {
 struct TailPage {
   PageId page{};
   SlotRef ref{};
-  SlotId
-      highest;  ///< its own, or that of a node of the table above it, which is written anew when the page moves
+  /// Its slot, or that of a node of the table above it, which is written anew when the page moves.
+  SlotId highest;
 };
 
 /// What has to move for the file to end at `cut`.
@@ -43,6 +45,20 @@ struct Tail {
 std::uint64_t least_cut(const Core& core) {
   const std::uint64_t used = core.ledger->used_slots();
   return used + 2 * core.metadata->node_slots_max(used, core.superblock.next_page);
+}
+
+/// So that a store with too much to move is not walked through to find that out.
+std::uint64_t used_behind(const Core& core, std::uint64_t cut) {
+  constexpr std::uint64_t kWordBits = 64;
+  std::array<std::uint64_t, 512> words{};
+  std::uint64_t used = 0;
+  const std::uint64_t slots = core.page_file->slot_count();
+  for (std::uint64_t from = cut / kWordBits * kWordBits; from < slots;
+       from += words.size() * kWordBits) {
+    core.ledger->copy_in_checkpoint(SlotId(from), words);
+    for (const std::uint64_t word : words) used += static_cast<unsigned>(std::popcount(word));
+  }
+  return used;
 }
 
 Tail find_tail(const Core& core) {
@@ -148,7 +164,8 @@ class RunWriter {
 
 bool tail_moves_due(const Core& core) {
   const std::uint64_t end = core.page_file->slot_count() - core.ledger->free_tail();
-  return end > least_cut(core) + worthwhile_slots(core);
+  const std::uint64_t cut = least_cut(core);
+  return end > cut + worthwhile_slots(core) && used_behind(core, cut) <= kTailMovesMax;
 }
 
 std::vector<MovedPage> move_tail(Core& core) {
@@ -161,7 +178,7 @@ std::vector<MovedPage> move_tail(Core& core) {
   // In the order in which they lie, so that neighbours stay neighbours.
   std::ranges::sort(tail.pages, {}, [](const TailPage& page) { return page.ref.slot; });
   NewSlots slots(*core.ledger, tail.pages.size());
-  if (slots.last().value >= tail.cut) return {};  // readers hold what was free
+  if (slots.last().value >= tail.cut) return {};  // a backup pins what was free
 
   const pager::FrameIndex scratch = core.frames->take(pager::Claim::writer);
   const auto give_back = gsl::finally([&] { core.frames->retire(scratch); });

@@ -64,7 +64,8 @@ struct Options {
   std::uint64_t checkpoint_journal_bytes = 64ull * 1024 * 1024;
   /// ... when freed slots wait for it, or, if anything was committed, after this long.
   std::chrono::milliseconds checkpoint_interval{30'000};
-  /// Checkpoints run on a thread of the store's; without it, in `commit()` when one is due.
+  /// Checkpoints run on a thread of the store's, and large transactions and long scans have one to help them; without,
+  /// checkpoints are made in `commit()` when one is due, and transactions use no thread but their caller's.
   bool background_checkpoints = true;
   /// The history must pass through this point.
   std::optional<Anchor> anchor{};
