@@ -7,6 +7,7 @@
 // All objects may be used by several threads at once unless a comment says otherwise.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <coffer/error.hpp>
@@ -196,6 +198,10 @@ class Platform {
   /// True in a process forked from the one that made this object.  One relaxed load where the system
   /// allows it: it is asked by every call of the interface.
   [[nodiscard]] virtual bool forked() const noexcept = 0;
+  /// How many threads can run at a time: what is worth starting one more for.
+  [[nodiscard]] virtual unsigned processors() const noexcept {
+    return std::max(1u, std::thread::hardware_concurrency());
+  }
 };
 
 /// The system that this process runs on; one object for the whole process, made on first use.

@@ -32,7 +32,7 @@ void pause_briefly() noexcept {
 
 std::unique_ptr<ReadAhead> ReadAhead::start(Core& core, CommitNumber snapshot) noexcept {
   if (!core.options.background_checkpoints) return nullptr;
-  if (core.threads_ahead.fetch_add(1) + 1 < std::thread::hardware_concurrency()) {
+  if (core.threads_ahead.fetch_add(1) + 1 < core.platform.processors()) {
     try {
       return std::unique_ptr<ReadAhead>(new ReadAhead(core, snapshot));
     } catch (const std::system_error&) {

@@ -62,6 +62,8 @@ struct SimulatedStep {
 
 class SimulatedPlatform : public Platform {
  public:
+  /// The same wherever it runs.
+  [[nodiscard]] unsigned processors() const noexcept override { return 2; }
   /// Everything random in this machine comes from `seed`.
   [[nodiscard]] static std::unique_ptr<SimulatedPlatform> make(std::uint64_t seed);
 
