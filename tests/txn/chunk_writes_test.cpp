@@ -71,7 +71,8 @@ class ChunkStore {
   std::unique_ptr<Engine> engine;
 };
 
-TEST_CASE("chunks written in the background are read by their transaction, and after it") {
+TEST_CASE("chunks written in the background are read by their transaction, and after it",
+          "[threads]") {
   ChunkStore store;
   store.make_slow();
   ChunkModel model;
@@ -98,7 +99,8 @@ TEST_CASE("chunks written in the background are read by their transaction, and a
   test::check_structure(*store.engine, {}, model);
 }
 
-TEST_CASE("slots that a transaction gives up are not written any more when others may have them") {
+TEST_CASE("slots that a transaction gives up are not written any more when others may have them",
+          "[threads]") {
   ChunkStore store;
   store.make_slow();
   ChunkModel model;
@@ -147,7 +149,8 @@ TEST_CASE("slots that a transaction gives up are not written any more when other
 }
 
 TEST_CASE(
-    "a chunk that could not be written keeps its transaction from committing, and nothing else") {
+    "a chunk that could not be written keeps its transaction from committing, and nothing else",
+    "[threads]") {
   for (const int nth : {1, 5, 9, 12, 20, 39}) {
     CAPTURE(nth);
     ChunkStore store;

@@ -64,7 +64,7 @@ bool await_opened(const AheadStore& store, std::uint64_t count) {
   return true;
 }
 
-TEST_CASE("pages that a scan names are open before it comes to them") {
+TEST_CASE("pages that a scan names are open before it comes to them", "[threads]") {
   AheadStore store;
   const std::uint64_t plaintext = store.plaintext();
   const std::uint64_t opened = store.opened();
@@ -85,7 +85,8 @@ TEST_CASE("pages that a scan names are open before it comes to them") {
   REQUIRE(store.plaintext() == plaintext);
 }
 
-TEST_CASE("a scan with pages opened ahead reads what a model has, whatever it does not keep to") {
+TEST_CASE("a scan with pages opened ahead reads what a model has, whatever it does not keep to",
+          "[threads]") {
   AheadStore store;
   const std::uint64_t plaintext = store.plaintext();
   // A snapshot that is older than what the pages are by then: each is changed behind it.
@@ -133,7 +134,7 @@ TEST_CASE("a scan with pages opened ahead reads what a model has, whatever it do
   REQUIRE(store.plaintext() == plaintext);
 }
 
-TEST_CASE("nothing of what was opened ahead outlives its view") {
+TEST_CASE("nothing of what was opened ahead outlives its view", "[threads]") {
   AheadStore store;
   const std::uint64_t plaintext = store.plaintext();
   for (int round = 0; round < 300; ++round) {
@@ -148,7 +149,7 @@ TEST_CASE("nothing of what was opened ahead outlives its view") {
   }
 }
 
-TEST_CASE("a damaged page is told of when it is read, not when it is opened ahead") {
+TEST_CASE("a damaged page is told of when it is read, not when it is opened ahead", "[threads]") {
   AheadStore store;
   const std::uint32_t page_bytes = store.engine->statistics().page_size;
   store.engine.reset();
@@ -195,7 +196,7 @@ TEST_CASE("a damaged page is told of when it is read, not when it is opened ahea
   view->read_ahead(none);
 }
 
-TEST_CASE("what is opened ahead takes nobody's frames") {
+TEST_CASE("what is opened ahead takes nobody's frames", "[threads]") {
   const Options options = ahead_options(512 * 1024);
   AheadStore store(options);
   const auto most_pins = [&](bool ahead) {
@@ -217,7 +218,8 @@ TEST_CASE("what is opened ahead takes nobody's frames") {
   for (int round = 0; round < 20; ++round) REQUIRE(most_pins(true) + 1 >= without);
 }
 
-TEST_CASE("scans open pages ahead on as many threads as there are processors, less one") {
+TEST_CASE("scans open pages ahead on as many threads as there are processors, less one",
+          "[threads]") {
   AheadStore store;
   const std::size_t threads = store.machine->processors() - 1;
   REQUIRE(threads == 1);
@@ -240,7 +242,7 @@ TEST_CASE("scans open pages ahead on as many threads as there are processors, le
   REQUIRE(view->wants_ahead());
 }
 
-TEST_CASE("an engine without threads opens nothing ahead") {
+TEST_CASE("an engine without threads opens nothing ahead", "[threads]") {
   AheadStore store(test::small_options());
   const auto view = store.engine->begin_read(true);
   const std::uint64_t opened = store.opened();
