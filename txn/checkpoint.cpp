@@ -273,13 +273,14 @@ bool make_checkpoint_locked(Core& core, const CheckpointWish& wish) {
   FrozenVersions versions(core);
   const Frozen frozen = freeze(core, versions);
   const bool nothing_new = frozen.commit == core.superblock.commit;
+  if (wish.move_tail && !nothing_new) return false;
   if (nothing_new && !wish.new_generation && !wish.mark && !wish.move_tail) return false;
   core.wait_durable(frozen.commit);
 
   crypto::NonceRun nonces(core.platform.entropy());
   CheckpointHolds holds(*core.ledger);
   const pager::CheckpointChanges changes =
-      wish.move_tail && nothing_new ? collect_moves(core, holds) : collect(core, frozen, holds);
+      wish.move_tail ? collect_moves(core, holds) : collect(core, frozen, holds);
   if (wish.move_tail && changes.pages.empty()) return false;
   versions.end();
   const pager::CheckpointRoots roots = core.metadata->prepare(changes, nonces);

@@ -23,7 +23,7 @@ struct CheckpointWish {
   bool new_generation = false;  ///< it names a fresh journal generation (recovery, first write)
   bool mark = false;            ///< it lists itself: a backup is going to be made of it
   bool move_tail =
-      false;  ///< so that the file's end can be cut off (tail_moves.hpp); nothing else is new
+      false;  ///< so that the file's end can be cut off (tail_moves.hpp); not when anything is new
 };
 
 /// Makes a checkpoint of everything committed; returns false when there was nothing to do.

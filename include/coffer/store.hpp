@@ -65,8 +65,9 @@ class COFFER_API Store {
   /// Opens every page and chunk, follows every reference, compares the free map and every tree's order.
   /// Throws at the first thing that is wrong.  Readers and the writer go on meanwhile.
   [[nodiscard]] CheckReport check();
-  /// Checkpoint, sync, unlock.  Where much of the page file is free it is shortened, which may copy up to 32,768 pages.  All transactions must have ended.  The store is unusable afterwards, also when this
-  /// throws.  Poisoned: an earlier failure keeps the last commits, which nobody was told were durable, from being so.
+  /// Checkpoint, sync, unlock.  Where much of the page file is free it is shortened, which may copy up to 32,768
+  /// pages.  All transactions must have ended.  The store is unusable afterwards, also when this throws.  Poisoned: an
+  /// earlier failure keeps the last commits, which nobody was told were durable, from being so.
   void close();
 
   struct State;  // the library's own view

@@ -37,8 +37,8 @@ struct TreeOptions {
 [[nodiscard]] COFFER_API std::uint64_t key_integer(Bytes key);
 
 /// A place in a tree's order.  `seek*`, `first`, `last` place it; before that, and after running off an
-/// end, it is not valid.  A cursor keeps one leaf decrypted, and in a long scan of a read
-/// transaction the next 32 with it.
+/// end, it is not valid.  A cursor keeps one leaf decrypted, and in a read transaction's long scan up to 32 that come
+/// next.
 class COFFER_API Cursor {
  public:
   Cursor(Cursor&&) noexcept;
