@@ -150,8 +150,9 @@ class JournalWriter {
   void reserve(std::uint64_t bytes);
   /// Less than half a segment is ready beyond `position`, where the journal ends.  Any thread.
   [[nodiscard]] bool room_is_short(Lsn position) const;
-  /// Makes one more segment ready, so that the writer need not wait for it.  Any thread; errors as reserve.
-  void prepare_room();
+  /// Makes what may be used again ready beyond `position`, where the journal ends, and one more segment where that is
+  /// short, so that the writer need not wait.  Any thread; errors as reserve.
+  void prepare_room(Lsn position);
   /// `nonces`: a run of the transaction's own, which outlives finish or abandon; null: one is drawn.
   void begin(CommitNumber commit, crypto::NonceRun* nonces = nullptr);
   void add(const PageImage& record);
@@ -173,6 +174,8 @@ class JournalWriter {
   void sync();
   /// Segments wholly below `position` may be used again; keeps as many as will be wanted, removes others.
   void recycle(Lsn position);
+  /// Before closing: gives back the room of segments that wait to be written, but one.
+  void shrink();
   [[nodiscard]] std::uint64_t file_bytes() const;
 
   /// A write that may have left part of a commit mark failed.

@@ -134,6 +134,22 @@ void Segments::make_room(Lsn from, Lsn upto) {
   if (upto <= ready_upto()) return;
   Expects(from < upto);
   const std::lock_guard layout(layout_mutex_);
+  make_room_locked(from, upto);
+}
+
+void Segments::name_spares() {
+  const std::lock_guard layout(layout_mutex_);
+  std::size_t spares = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    spares = spares_.size();
+  }
+  const Lsn ready = ready_upto();
+  if (spares == 0 || ready == Lsn{}) return;
+  make_room_locked(ready, ready.next(spares * files_.segment_bytes));
+}
+
+void Segments::make_room_locked(Lsn from, Lsn upto) {
   const Lsn promised = ready_upto();
   if (upto <= promised) return;  // made by another thread meanwhile
   const std::uint64_t last = index_of(Lsn{upto.value - 1});
@@ -220,11 +236,14 @@ void Segments::retire_below(Lsn position, Lsn end) {
     for (auto it = segments_.begin(); it != first_kept; ++it) spares_.push_back(it->first);
     segments_.erase(segments_.begin(), first_kept);
 
-    // As much as the last interval took, less what already lies ahead of the end; at least one.
+    // As much as the longer of the last two intervals took, less what already lies ahead of the end; at least one.
+    // Checkpoints that somebody asks for come at odd times: after one short interval alone all segments would be made
+    // anew in the next.
     const std::uint64_t interval =
         position > retired_upto_ ? position.value - retired_upto_.value : 0;
+    const std::uint64_t longer = std::max(interval, std::exchange(interval_before_, interval));
     const std::uint64_t wanted =
-        std::max<std::uint64_t>(1, (interval + files_.segment_bytes - 1) / files_.segment_bytes);
+        std::max<std::uint64_t>(1, (longer + files_.segment_bytes - 1) / files_.segment_bytes);
     const auto ahead = static_cast<std::uint64_t>(
         std::distance(segments_.upper_bound(index_of(end)), segments_.end()));
     const std::uint64_t keep = wanted > ahead ? wanted - ahead : 0;
@@ -241,6 +260,30 @@ void Segments::retire_below(Lsn position, Lsn end) {
       // Nothing depends on its removal: it stays a spare, and the next call tries again.
       const std::lock_guard lock(mutex_);
       spares_.push_back(index);
+    }
+  }
+}
+
+void Segments::shrink(Lsn end) {
+  const std::lock_guard layout(layout_mutex_);
+  std::vector<std::uint64_t> surplus;
+  {
+    const std::lock_guard lock(mutex_);
+    surplus.reserve(spares_.size() + segments_.size());
+    auto first = segments_.upper_bound(index_of(end));
+    if (spares_.empty() && first != segments_.end()) ++first;
+    // The last one first, so that what is left has no gaps.
+    for (auto it = segments_.end(); it != first;) surplus.push_back((--it)->first);
+    segments_.erase(first, segments_.end());
+    for (; spares_.size() > 1; spares_.pop_back()) surplus.push_back(spares_.back());
+    const Lsn ready{(segments_.empty() ? 0 : segments_.rbegin()->first + 1) * files_.segment_bytes};
+    ready_upto_.store(std::min(ready_upto(), ready).value, std::memory_order_release);
+  }
+  for (const std::uint64_t index : surplus) {
+    try {
+      files_.files->remove(segment_path(files_, index));
+    } catch (const Error&) {
+      // It takes room until a writer comes to its name.
     }
   }
 }

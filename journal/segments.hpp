@@ -38,6 +38,8 @@ class Segments {
 
   /// Makes [from, upto) writable.  NoSpace or IoError: nothing has changed that matters.
   void make_room(Lsn from, Lsn upto);
+  /// Gives all spares their next names, with one sync of the directory.  Errors as make_room.
+  void name_spares();
   /// Everything from the first make_room up to here is writable; 0 before that.
   [[nodiscard]] Lsn ready_upto() const { return Lsn{ready_upto_.load(std::memory_order_acquire)}; }
   /// Writes the part of `bytes` that lies in `position`'s segment; returns its length.
@@ -47,8 +49,11 @@ class Segments {
   /// Closes handles that nothing will be written to: of synced segments wholly below `end`.
   void close_below(Lsn end);
   /// Segments wholly below `position` become spares; keeps as many as the journal, which ends at
-  /// `end`, will want if it goes on as in the interval that this call ends.
+  /// `end`, will want if it goes on as in the interval that this call ends, or in the one before.
   void retire_below(Lsn position, Lsn end);
+  /// Removes segments behind the one in which the journal ends, and spares; leaves one of either.  The writer must be at
+  /// rest.
+  void shrink(Lsn end);
   [[nodiscard]] std::uint64_t file_bytes() const;
   [[nodiscard]] const JournalFiles& files() const { return files_; }
 
@@ -68,6 +73,7 @@ class Segments {
     return position.value / files_.segment_bytes;
   }
   [[nodiscard]] bool known(std::uint64_t index) const;
+  void make_room_locked(Lsn from, Lsn upto);
   void open_known(std::uint64_t index);
   void name_segment(std::uint64_t index, std::vector<Named>& named);
   void create_file(std::uint64_t index);
@@ -79,6 +85,7 @@ class Segments {
 
   std::mutex layout_mutex_;
   Lsn retired_upto_{};  ///< under layout_mutex_: what the last interval began with
+  std::uint64_t interval_before_ = 0;  ///< under layout_mutex_: the last interval's bytes
 
   mutable std::mutex mutex_;
   std::map<std::uint64_t, Segment> segments_;

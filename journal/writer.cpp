@@ -208,11 +208,13 @@ bool JournalWriter::room_is_short(Lsn position) const {
   return state_->segments.ready_upto() < position.next(state_->segments.files().segment_bytes / 2);
 }
 
-void JournalWriter::prepare_room() {
+void JournalWriter::prepare_room(Lsn position) {
   state_->check_usable();
-  const Lsn ready = state_->segments.ready_upto();
   // Where the first segment begins is the writer's to say.
-  if (ready == Lsn{}) return;
+  if (state_->segments.ready_upto() == Lsn{}) return;
+  state_->segments.name_spares();
+  if (!room_is_short(position)) return;
+  const Lsn ready = state_->segments.ready_upto();
   state_->segments.make_room(ready, ready.next(state_->segments.files().segment_bytes));
 }
 
@@ -324,6 +326,11 @@ void JournalWriter::recycle(Lsn position) {
   const JournalEnd end = state_->current_end();
   Expects(position <= end.position);
   state_->segments.retire_below(position, end.position);
+}
+
+void JournalWriter::shrink() {
+  Expects(state_->phase == WriterPhase::idle);
+  state_->segments.shrink(state_->current_end().position);
 }
 
 std::uint64_t JournalWriter::file_bytes() const {

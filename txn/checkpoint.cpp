@@ -336,7 +336,7 @@ void BackgroundCheckpointer::stop() noexcept {
 /// What fails here fails again, and is reported, in the commit that needs the room.
 void BackgroundCheckpointer::make_room() noexcept {
   try {
-    core_.journal->prepare_room();
+    core_.journal->prepare_room(Lsn{core_.journal_position.load(std::memory_order_acquire)});
   } catch (const std::exception&) {
     // See above.
   }
@@ -350,13 +350,15 @@ void BackgroundCheckpointer::run() {
     bool checkpoint = false;
     {
       std::unique_lock lock(core_.pressure_mutex);
-      checkpoint = !core_.pressure.wait_until(lock, next_checkpoint, [this] {
+      const bool in_time = core_.pressure.wait_until(lock, next_checkpoint, [this] {
         return core_.stopping || core_.checkpoint_wanted || core_.room_wanted;
       });
       if (core_.stopping) return;
-      checkpoint = checkpoint || core_.checkpoint_wanted;
-      room = std::exchange(core_.room_wanted, false);
-      core_.checkpoint_wanted = false;
+      // Commits that came during the last checkpoint may have asked for what it has done meanwhile.
+      const bool wanted = std::exchange(core_.checkpoint_wanted, false) && checkpoint_due(core_);
+      checkpoint = wanted || !in_time;
+      // What is written during a checkpoint has nobody else to make room for it.
+      room = std::exchange(core_.room_wanted, false) || wanted;
     }
     if (room) make_room();
     if (!checkpoint) continue;

@@ -387,6 +387,7 @@ void Engine::shut_down() {
     shorten_file();
     core.ledger->reserve(0);
     core.ledger->shrink_file();
+    core.journal->shrink();
   }
 }
 

@@ -157,10 +157,91 @@ TEST_CASE("In a steady state segments are used again and none is made or removed
   CHECK(bytes <= 8 * kSegmentBytes);
 }
 
-TEST_CASE("After a burst, segments that will not be wanted are removed, but one") {
+TEST_CASE("A short interval between long ones does not cost them their segments") {
+  Bench bench;
+  const auto interval = [&](int commits) {
+    for (int i = 0; i < commits; ++i) bench.commit(3000);
+    bench.sync();
+    bench.writer->recycle(bench.writer->end().position);
+  };
+  for (int i = 0; i < 3; ++i) interval(48);  // three segments each
+  interval(1);
+  const auto before = bench.machine->steps();
+  interval(47);
+  const auto steps = steps_since(bench, before);
+  CHECK(count(steps, Kind::create) == 0);
+  CHECK(count(steps, Kind::rename) >= 2);
+}
+
+TEST_CASE("Segments to be used again are made ready beforehand, with one sync of the directory") {
+  Bench bench;
+  for (int interval = 0; interval < 2; ++interval) {
+    for (int i = 0; i < 80; ++i) bench.commit(3000);
+    bench.sync();
+    bench.writer->recycle(bench.writer->end().position);
+  }
+  auto before = bench.machine->steps();
+  bench.writer->prepare_room(bench.writer->end().position);
+  auto steps = steps_since(bench, before);
+  CHECK(count(steps, Kind::create) == 0);
+  CHECK(count(steps, Kind::rename) >= 4);
+  CHECK(count(steps, Kind::sync_directory) == 1);
+
+  before = bench.machine->steps();
+  bench.writer->prepare_room(bench.writer->end().position);
+  CHECK(bench.machine->steps() == before);
+  for (int i = 0; i < 60; ++i) bench.commit(3000);
+  steps = steps_since(bench, before);
+  CHECK(count(steps, Kind::write) == steps.size());
+}
+
+TEST_CASE("Before closing, segments that wait to be written are removed, but one") {
+  const bool ready = GENERATE(false, true);
+  const bool removal_fails = GENERATE(false, true);
+  CAPTURE(ready, removal_fails);
   Bench bench;
   for (int i = 0; i < 20; ++i) bench.commit(60'000);
   bench.sync();
+  const JournalEnd end = bench.writer->end();
+  bench.writer->recycle(end.position);
+  if (ready) bench.writer->prepare_room(end.position);
+  if (removal_fails) {
+    bench.machine->set_fault(
+        [](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
+          if (std::string(operation) == "remove") throw IoError("planted", operation, path, 5);
+        });
+  }
+  CHECK_NOTHROW(bench.writer->shrink());
+  bench.machine->set_fault({});
+  CHECK(bench.writer->file_bytes() == 2 * kSegmentBytes);
+  const auto left = bench.machine->files().list(kDirectory).size();
+  if (removal_fails) {
+    CHECK(left > 15);
+  } else {
+    CHECK(left == 2);
+  }
+  // A writer that goes on makes its room itself, and one that comes later finds what is there.
+  bench.start = {.position = end.position,
+                 .generation = bench.start.generation,
+                 .previous_tag = end.last_tag,
+                 .last_commit = end.last_commit,
+                 .durable_upto = end.position,
+                 .epoch = bench.start.epoch};
+  bench.history.clear();
+  for (int i = 0; i < 40; ++i) bench.commit(3000);
+  check_usable(bench);
+  bench.open_at(bench.writer->end());
+  for (int i = 0; i < 400; ++i) bench.commit(3000);
+  check_usable(bench);
+}
+
+TEST_CASE("After a burst, segments that two intervals have not wanted are removed, but one") {
+  Bench bench;
+  for (int i = 0; i < 20; ++i) bench.commit(60'000);
+  bench.sync();
+  bench.writer->recycle(bench.writer->end().position);
+  CHECK(bench.writer->file_bytes() > 15 * kSegmentBytes);
+  bench.commit();
   bench.writer->recycle(bench.writer->end().position);
   CHECK(bench.writer->file_bytes() > 15 * kSegmentBytes);
   bench.commit();
@@ -176,6 +257,8 @@ TEST_CASE("A spare segment that cannot be removed is tried again") {
   Bench bench;
   for (int i = 0; i < 20; ++i) bench.commit(60'000);
   bench.sync();
+  bench.writer->recycle(bench.writer->end().position);
+  bench.commit();
   bench.writer->recycle(bench.writer->end().position);
   bench.commit();
   bench.machine->set_fault(

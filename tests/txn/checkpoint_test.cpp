@@ -224,6 +224,61 @@ TEST_CASE("A checkpoint writes neighbouring pages with one call") {
   test::compare(*engine->begin_read(true), model);
 }
 
+TEST_CASE("A commit while a checkpoint is under way does not ask for another", "[threads]") {
+  const Key key = test::txn_key();
+  const auto machine = SimulatedPlatform::make(54);
+  Options options = test::small_options();
+  options.background_checkpoints = true;
+  options.locked_bytes_max = 4u << 20;
+  options.write_buffer_bytes_max = 256 * 1024;
+  options.checkpoint_journal_bytes = 64u << 20;
+  Engine::create(*machine, "/store", &key, {}, options);
+  std::mt19937_64 rng(26);
+  PageModel model;
+  const auto engine = Engine::open(*machine, "/store", &key, options);
+  std::uint64_t before = 0;
+  const auto committer = std::this_thread::get_id();
+  // It syncs the journal with all that it is going to write still in memory: the buffer is full for the commit, too.
+  std::atomic<bool> under_way{false};
+  std::atomic<bool> committed{false};
+  machine->set_fault(
+      [&](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
+        if (std::this_thread::get_id() == committer || std::string(operation) != "data_sync" ||
+            !path.filename().string().starts_with("journal-")) {
+          return;
+        }
+        under_way = true;
+        wait_a_while([&] { return committed.load(); }, std::chrono::seconds(20));
+      });
+  {
+    auto view = engine->begin_write(true);
+    before = engine->statistics().checkpoint;  // the first writer makes one
+    test::add_pages(*view, model, rng, 100);
+    (void)view->commit();
+    view.reset();
+    engine->after_commit();
+  }
+  REQUIRE(wait_a_while([&] { return under_way.load(); }, std::chrono::seconds(20)));
+  {
+    auto view = engine->begin_write(true);
+    {
+      auto page = view->modify(model.begin()->first);
+      test::touch_page(page, model.begin()->second, rng);
+    }
+    (void)view->commit();
+    view.reset();
+    CHECK(engine->statistics().write_buffer_bytes >= options.write_buffer_bytes_max);
+    engine->after_commit();
+  }
+  committed = true;
+  REQUIRE(wait_a_while([&] { return engine->statistics().checkpoint > before; },
+                       std::chrono::seconds(20)));
+  CHECK_FALSE(wait_a_while([&] { return engine->statistics().checkpoint > before + 1; }));
+  machine->set_fault({});
+  test::compare(*engine->begin_read(true), model);
+  engine->close();
+}
+
 // --- Versions that are superseded before the checkpoint has collected them
 // --------------------------------
 

@@ -63,6 +63,35 @@ TEST_CASE("Random transactions are there after commit, checkpoint, close and ope
   }
 }
 
+TEST_CASE("A store that is closed keeps no more of its journal than two segments") {
+  auto machine = platform::SimulatedPlatform::make(4);
+  const Key key = test::txn_key();
+  Engine::create(*machine, "/store", &key, {}, small_options(), 64 * 1024);
+  std::mt19937_64 rng(4);
+  PageModel model;
+  const auto segments = [&] {
+    const auto names = machine->files().list("/store");
+    return std::ranges::count_if(
+        names, [](const std::string& name) { return name.starts_with("journal-"); });
+  };
+  for (int round = 0; round < 2; ++round) {
+    const auto engine = Engine::open(*machine, "/store", &key, small_options());
+    compare(*engine->begin_read({}), model);
+    for (int t = 0; t < 40; ++t) {
+      auto view = engine->begin_write(true);
+      change_some(*view, model, rng, 20);
+      engine->wait_durable(view->commit());
+      view.reset();
+      engine->after_commit();
+    }
+    CHECK(segments() > 3);
+    engine->close();
+    CHECK(segments() <= 2);
+  }
+  const auto engine = Engine::open(*machine, "/store", &key, small_options());
+  compare(*engine->begin_read({}), model);
+}
+
 TEST_CASE("Readers keep their snapshot while commits and checkpoints go on") {
   std::mt19937_64 rng(11);
   auto machine = platform::SimulatedPlatform::make(11);

@@ -108,6 +108,8 @@ void verify(const Bench& bench, Session& session, std::uint64_t first, std::uint
 [[nodiscard]] std::map<std::string, double> percentiles(const Latency& latency);
 /// Disk space that all files below a directory take, in bytes.
 [[nodiscard]] std::uint64_t space_of(const std::filesystem::path& directory);
+/// Returns when the files below a directory are on the disk.
+void bring_to_disk(const std::filesystem::path& directory);
 /// Takes what the system keeps of the files below a directory out of memory, once it is on the disk.  They are not open.
 void drop_from_memory(const std::filesystem::path& directory);
 /// Bytes that this process has made the system write so far; 0 where it does not say.

@@ -22,15 +22,30 @@ std::uint64_t space_of(const std::filesystem::path& directory) {
   return bytes;
 }
 
-void drop_from_memory(const std::filesystem::path& directory) {
+namespace {
+
+template <class Visit>
+void for_each_file(const std::filesystem::path& directory, const Visit& visit) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
     if (!entry.is_regular_file()) continue;
     const int file = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) continue;
-    (void)::fsync(file);  // what is not on the disk cannot be dropped
-    (void)::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    visit(file);
     ::close(file);
   }
+}
+
+}  // namespace
+
+void bring_to_disk(const std::filesystem::path& directory) {
+  for_each_file(directory, [](int file) { (void)::fsync(file); });
+}
+
+void drop_from_memory(const std::filesystem::path& directory) {
+  for_each_file(directory, [](int file) {
+    (void)::fsync(file);  // what is not on the disk cannot be dropped
+    (void)::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  });
 }
 
 double bytes_written_by_process() {
