@@ -84,7 +84,7 @@ class Segments {
   std::atomic<std::uint64_t> ready_upto_{0};  ///< changed under layout_mutex_
 
   std::mutex layout_mutex_;
-  Lsn retired_upto_{};  ///< under layout_mutex_: what the last interval began with
+  Lsn retired_upto_{};                 ///< under layout_mutex_: what the last interval began with
   std::uint64_t interval_before_ = 0;  ///< under layout_mutex_: the last interval's bytes
 
   mutable std::mutex mutex_;
