@@ -57,7 +57,7 @@ struct Options {
   std::uint64_t resident_bytes_max = 0;  ///< for Residency::pages
   /// Sealed pages (ciphertext) that wait in ordinary memory to be written in runs; a checkpoint begins when
   /// there are so many bytes of them, or of what is kept to tell which pages have changed, ...
-  std::uint64_t write_buffer_bytes_max = 32ull * 1024 * 1024;
+  std::uint64_t write_buffer_bytes_max = 64ull * 1024 * 1024;
   /// Verified page-table nodes (no user data) kept in ordinary memory.
   std::uint64_t table_cache_bytes_max = 64ull * 1024 * 1024;
   /// ... when the journal has grown by this much since the last one, ...
