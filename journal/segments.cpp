@@ -144,8 +144,8 @@ void Segments::name_spares() {
     const std::lock_guard lock(mutex_);
     spares = spares_.size();
   }
+  if (spares == 0) return;
   const Lsn ready = ready_upto();
-  if (spares == 0 || ready == Lsn{}) return;
   make_room_locked(ready, ready.next(spares * files_.segment_bytes));
 }
 

@@ -38,7 +38,7 @@ class Segments {
 
   /// Makes [from, upto) writable.  NoSpace or IoError: nothing has changed that matters.
   void make_room(Lsn from, Lsn upto);
-  /// Gives all spares their next names, with one sync of the directory.  Errors as make_room.
+  /// Gives all spares their next names, with one sync of the directory.  After the first make_room; errors as that.
   void name_spares();
   /// Everything from the first make_room up to here is writable; 0 before that.
   [[nodiscard]] Lsn ready_upto() const { return Lsn{ready_upto_.load(std::memory_order_acquire)}; }
