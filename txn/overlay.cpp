@@ -13,7 +13,7 @@ using pager::SlotRun;
 namespace {
 
 /// Of the table, looked at under one lock: what commits and readers may have to wait for.
-constexpr std::size_t kPlacesAtATime = 512;
+constexpr std::size_t kPlacesAtATime = 128;
 
 }  // namespace
 
