@@ -16,8 +16,8 @@
 
 namespace coffer::txn {
 
-/// Most pages that are moved at a time: 128 MiB of pages of 4 KiB.
-inline constexpr std::uint64_t kTailMovesMax = 32'768;
+/// Most pages that are moved at a time: 256 MiB of pages of 4 KiB.
+inline constexpr std::uint64_t kTailMovesMax = 65'536;
 
 /// Whether so much of the file is free, and not at its end, that moving is worth it (an eighth of what is used, and a
 /// megabyte), and no more than kTailMovesMax slots are in use behind what is.
