@@ -5,7 +5,8 @@
 //       or old ciphertext and synced, and its name was synced in the directory (J5).
 //   G2  A segment with a write that no sync has covered since keeps its handle open: an error of the
 //       operating system's write-back is reported to the handles that were open then.
-//   G3  A segment leaves the journal only from below the position given to `retire_below`.
+//   G3  A segment with records leaves the journal only from below the position given to `retire_below`; those that `shrink`
+//       removes lie behind the end, or were retired.
 //
 // On failure `make_room` takes back what it made: new files are removed (which gives the room back
 // on a full disk) and renamed ones renamed back.  After a failed `sync` nothing may be relied on;

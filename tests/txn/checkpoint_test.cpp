@@ -235,12 +235,12 @@ TEST_CASE("A commit while a checkpoint is under way does not ask for another", "
   Engine::create(*machine, "/store", &key, {}, options);
   std::mt19937_64 rng(26);
   PageModel model;
+  std::atomic<bool> under_way{false};
+  std::atomic<bool> committed{false};
   const auto engine = Engine::open(*machine, "/store", &key, options);
   std::uint64_t before = 0;
   const auto committer = std::this_thread::get_id();
   // It syncs the journal with all that it is going to write still in memory: the buffer is full for the commit, too.
-  std::atomic<bool> under_way{false};
-  std::atomic<bool> committed{false};
   machine->set_fault(
       [&](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
         if (std::this_thread::get_id() == committer || std::string(operation) != "data_sync" ||
