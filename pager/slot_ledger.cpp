@@ -16,6 +16,7 @@
 
 #include "pager/pager_format.hpp"
 #include "pager/slot_block.hpp"
+#include "platform/spinning.hpp"
 
 namespace coffer::pager {
 
@@ -33,7 +34,7 @@ struct SlotLedger::State {
   explicit State(PageFile& f) : file(f) { resize(f.slot_count()); }
 
   PageFile& file;
-  mutable std::mutex mutex;
+  mutable platform::Spinning<std::mutex> mutex;
   std::vector<std::unique_ptr<SlotBlock>> blocks;
   std::uint64_t slots = 0;
   std::uint64_t free = 0;

@@ -24,8 +24,9 @@ namespace {
 /// checkpoint looks at all of them.  Pages that were written to their slots at once take no more.
 constexpr std::uint64_t kChangedPageBytes = 512;
 
-/// A lock that is taken again at once goes past those who were woken to have it.
+/// A lock that is taken again at once goes past those who were woken to have it: after so many pieces there is time.
 constexpr std::chrono::microseconds kTimeForOthers{50};
+constexpr int kPiecesAtOnce = 4;
 
 /// Everything that one checkpoint has in hand.
 struct Frozen {
@@ -228,12 +229,16 @@ void take_force(Core& core, pager::Superblock&& next, const pager::CheckpointRoo
     place = core.overlay->begin_trim(commit);
   }
   // In pieces, with time for who waits between them: thousands of pages take ten milliseconds.
-  for (;;) {
+  for (int piece = 1;; ++piece) {
     {
       const std::scoped_lock lock(core.publish_mutex);
       if (!core.overlay->trim_some(place, horizon)) return;
     }
-    std::this_thread::sleep_for(kTimeForOthers);
+    if (piece % kPiecesAtOnce == 0) {
+      std::this_thread::sleep_for(kTimeForOthers);
+    } else {
+      core.publish_mutex.let_others_look();
+    }
   }
 }
 
@@ -334,9 +339,9 @@ void BackgroundCheckpointer::stop() noexcept {
 }
 
 /// What fails here fails again, and is reported, in the commit that needs the room.
-void BackgroundCheckpointer::make_room() noexcept {
+void BackgroundCheckpointer::make_room(std::uint64_t bytes) noexcept {
   try {
-    core_.journal->prepare_room(Lsn{core_.journal_position.load(std::memory_order_acquire)});
+    core_.journal->prepare_room(Lsn{core_.journal_position.load(std::memory_order_acquire)}, bytes);
   } catch (const std::exception&) {
     // See above.
   }
@@ -346,7 +351,7 @@ void BackgroundCheckpointer::make_room() noexcept {
 void BackgroundCheckpointer::run() {
   auto next_checkpoint = std::chrono::steady_clock::now() + core_.options.checkpoint_interval;
   for (;;) {
-    bool room = false;
+    std::optional<std::uint64_t> room;  ///< bytes
     bool checkpoint = false;
     {
       std::unique_lock lock(core_.pressure_mutex);
@@ -357,10 +362,11 @@ void BackgroundCheckpointer::run() {
       // Commits that came during the last checkpoint may have asked for what it has done meanwhile.
       const bool wanted = std::exchange(core_.checkpoint_wanted, false) && checkpoint_due(core_);
       checkpoint = wanted || !in_time;
-      // What is written during a checkpoint has nobody else to make room for it.
-      room = std::exchange(core_.room_wanted, false) || wanted;
+      if (std::exchange(core_.room_wanted, false)) room = 0;
+      // What is written during a checkpoint has nobody else to make room for it: a third or so of what came before it.
+      if (wanted) room = core_.journal_bytes_since_checkpoint() / 2;
     }
-    if (room) make_room();
+    if (room) make_room(*room);
     if (!checkpoint) continue;
     next_checkpoint = std::chrono::steady_clock::now() + core_.options.checkpoint_interval;
     if (core_.poisoned.load(std::memory_order_acquire)) continue;

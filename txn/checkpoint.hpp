@@ -45,7 +45,7 @@ class BackgroundCheckpointer {
 
  private:
   void run();
-  void make_room() noexcept;
+  void make_room(std::uint64_t bytes) noexcept;
   Core& core_;
   std::thread thread_;
 };

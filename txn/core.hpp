@@ -39,6 +39,7 @@
 #include "pager/pager.hpp"
 #include "platform/locked_heap.hpp"
 #include "platform/platform.hpp"
+#include "platform/spinning.hpp"
 #include "txn/history.hpp"
 #include "txn/overlay.hpp"
 #include "txn/sealed_page.hpp"
@@ -185,7 +186,7 @@ struct Core {
   pager::Superblock superblock;  ///< in force; under checkpoint_mutex and publish_mutex
   std::atomic<bool> last_checkpoint_failed{false};
 
-  std::mutex publish_mutex;
+  platform::Spinning<std::mutex> publish_mutex;
   std::atomic<std::uint64_t> latest_commit{0};
   std::atomic<std::uint64_t> durable_commit{0};
   std::atomic<std::uint64_t> sync_target{

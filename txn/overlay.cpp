@@ -12,8 +12,8 @@ using pager::SlotRun;
 
 namespace {
 
-/// Of the table, looked at under one lock: what commits and readers may have to wait for.
-constexpr std::size_t kPlacesAtATime = 128;
+/// Of the table, looked at under one lock: what commits and readers may have to wait for, some ten microseconds.
+constexpr std::size_t kPlacesAtATime = 32;
 
 }  // namespace
 

@@ -23,6 +23,7 @@
 
 #include "pager/pager.hpp"
 #include "platform/shared_mutex.hpp"
+#include "platform/spinning.hpp"
 #include "platform/strong.hpp"
 #include "txn/chain_table.hpp"
 #include "txn/sealed_page.hpp"
@@ -121,7 +122,7 @@ class Overlay {
   void account(const Node& node, bool add) noexcept;
 
   pager::SlotLedger* ledger_;
-  mutable platform::SharedMutex mutex_;
+  mutable platform::Spinning<platform::SharedMutex> mutex_;
   Chains chains_;
   std::atomic<std::uint64_t> buffered_bytes_{0};
   std::atomic<std::uint64_t> buffered_pages_{0};

@@ -195,6 +195,24 @@ TEST_CASE("Segments to be used again are made ready beforehand, with one sync of
   CHECK(count(steps, Kind::write) == steps.size());
 }
 
+TEST_CASE("Room for as many bytes as are asked for is made beforehand") {
+  Bench bench;
+  bench.commit(3000);
+  constexpr std::uint64_t kAhead = 5 * kSegmentBytes;
+  bench.writer->prepare_room(bench.writer->end().position, kAhead);
+  const std::uint64_t file_bytes = bench.writer->file_bytes();
+  CHECK(file_bytes >= kAhead);
+  CHECK(file_bytes <= kAhead + 2 * kSegmentBytes);
+
+  const auto before = bench.machine->steps();
+  bench.writer->prepare_room(bench.writer->end().position, kAhead);
+  CHECK(bench.machine->steps() == before);
+  const Lsn until = bench.writer->end().position.next(kAhead - kSegmentBytes);
+  while (bench.writer->end().position < until) bench.commit(3000);
+  const auto steps = steps_since(bench, before);
+  CHECK(count(steps, Kind::write) == steps.size());
+}
+
 TEST_CASE("Before closing, segments that wait to be written are removed, but one") {
   const bool ready = GENERATE(false, true);
   const bool removal_fails = GENERATE(false, true);

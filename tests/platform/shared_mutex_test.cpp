@@ -1,22 +1,26 @@
-// Many threads at a lock that none has used before: its first users are where rwlocks went wrong.
+// Many threads at a lock that none has used before: its first users are where rwlocks went wrong.  The same of one that
+// spins before it waits.
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <shared_mutex>
 #include <thread>
 #include <vector>
 
 #include "platform/shared_mutex.hpp"
+#include "platform/spinning.hpp"
 #include "tests/support/full_run.hpp"
 
 namespace coffer::test {
 namespace {
 
 /// Threads that entered a lock while another was in it alone.
+template <class Mutex>
 std::uint64_t trespassers(unsigned entries) {
   constexpr int kThreads = 4;
-  platform::SharedMutex mutex;
+  Mutex mutex;
   std::atomic<int> ready{0};
   std::atomic<int> sharing{0};
   std::atomic<int> alone{0};
@@ -46,15 +50,44 @@ std::uint64_t trespassers(unsigned entries) {
 
 }  // namespace
 
-TEST_CASE("nobody shares a lock that one holds alone, from its first use on", "[threads]") {
+TEMPLATE_TEST_CASE("nobody shares a lock that one holds alone, from its first use on", "[threads]",
+                   platform::SharedMutex, platform::Spinning<platform::SharedMutex>) {
   const int locks = full_run() ? 20'000 : 1000;
   std::uint64_t wrong = 0;
-  for (int i = 0; i < locks; ++i) wrong += trespassers(200);
+  for (int i = 0; i < locks; ++i) wrong += trespassers<TestType>(200);
   CHECK(wrong == 0);
 }
 
-TEST_CASE("a shared lock is tried without waiting") {
-  platform::SharedMutex mutex;
+TEMPLATE_TEST_CASE("a lock that is held for longer than one spins is waited for", "[threads]",
+                   platform::SharedMutex, platform::Spinning<platform::SharedMutex>) {
+  const bool shared = GENERATE(false, true);
+  CAPTURE(shared);
+  TestType mutex;
+  std::atomic<bool> released{false};
+  std::atomic<bool> early{false};
+  std::unique_lock held(mutex);
+  std::atomic<bool> waiting{false};
+  std::thread other([&] {
+    waiting = true;
+    if (shared) {
+      const std::shared_lock lock(mutex);
+      early = !released;
+    } else {
+      const std::lock_guard lock(mutex);
+      early = !released;
+    }
+  });
+  while (!waiting) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  released = true;
+  held.unlock();
+  other.join();
+  CHECK_FALSE(early);
+}
+
+TEMPLATE_TEST_CASE("a shared lock is tried without waiting", "", platform::SharedMutex,
+                   platform::Spinning<platform::SharedMutex>) {
+  TestType mutex;
   const auto elsewhere = [](auto&& attempt) {
     bool got = false;
     std::thread([&] { got = attempt(); }).join();
