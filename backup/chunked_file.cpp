@@ -16,13 +16,13 @@
 namespace coffer::backup {
 
 ChunkedWriter::ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
-                             Pace& pace)
+                             Pace& pace, std::size_t chunks_in_memory)
     : pace_(pace),
       header_(std::move(header)),
       file_(file, format::kChunkLengthBytes + format::kSealedPackedBytesMax),
       chunks_([&] {
         std::vector<platform::LockedBuffer> chunks;
-        const std::size_t count = header_.label.compressed ? kPackedChunks : kChunksInMemory;
+        const std::size_t count = header_.label.compressed ? kPackedChunks : chunks_in_memory;
         for (std::size_t i = 0; i < count; ++i)
           chunks.push_back(heap.allocate(format::kChunkBytes));
         return chunks;
@@ -83,7 +83,7 @@ std::uint64_t ChunkedWriter::finish() {
 }
 
 ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform::LockedHeap& heap,
-                             Pace& pace)
+                             Pace& pace, std::size_t chunks_in_memory)
     : file_(file),
       pace_(pace),
       header_(std::move(header)),
@@ -91,7 +91,7 @@ ChunkedReader::ChunkedReader(platform::File& file, BackupHeader header, platform
       sealed_(format::kSealedPackedBytesMax),
       opened_(format::kHeaderBytes),
       chunks_([&] {
-        std::vector<Chunk> chunks(header_.label.compressed ? kPackedChunks : kChunksInMemory);
+        std::vector<Chunk> chunks(header_.label.compressed ? kPackedChunks : chunks_in_memory);
         for (Chunk& chunk : chunks) chunk.bytes = heap.allocate(format::kChunkBytes);
         return chunks;
       }()) {

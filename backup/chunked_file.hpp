@@ -28,30 +28,43 @@
 
 namespace coffer::backup {
 
-/// Chunks of a stream that are in memory at a time: a backup and a restore fit into 2 MiB of locked memory with their
-/// store and a large value.
-inline constexpr std::size_t kChunksInMemory = 4;
+/// Chunks of a stream that are in memory at a time, at least: a backup and a restore fit into 2 MiB of locked memory with
+/// their store and a large value.
+inline constexpr std::size_t kLeastChunks = 4;
+/// And where there is plenty: the threads at both ends wait for each other less often.
+inline constexpr std::size_t kManyChunks = 16;
+/// What may still be locked where there is plenty.
+inline constexpr std::uint64_t kPlentyBytes = 32 << 20;
 /// When it is compressed, which takes most of the time, and locked memory of its own.
 inline constexpr std::size_t kPackedChunks = 3;
+/// How many chunks a stream gets.
+[[nodiscard]] inline std::size_t chunks_that_fit(const platform::Memory& memory) {
+  const platform::LockAccount account = memory.account();
+  const bool plenty = account.privileged ||
+                      account.soft_limit_bytes >= account.locked_bytes + kPlentyBytes ||
+                      account.hard_limit_bytes >= account.locked_bytes + kPlentyBytes;
+  return plenty ? kManyChunks : kLeastChunks;
+}
 /// Locked memory for a stream's keys.
 inline constexpr std::uint64_t kStreamKeysHeapBytes = 4096;
 /// And for its chunks.
-[[nodiscard]] inline std::uint64_t writer_heap_bytes(bool compressed) {
+[[nodiscard]] inline std::uint64_t writer_heap_bytes(bool compressed, std::size_t chunks) {
   return kStreamKeysHeapBytes +
          (compressed ? kPackedChunks * format::kChunkBytes + ChunkPacker::heap_bytes()
-                     : kChunksInMemory * format::kChunkBytes);
+                     : chunks * format::kChunkBytes);
 }
 /// For one that is read: whether it is compressed is not known yet.
-[[nodiscard]] inline std::uint64_t reader_heap_bytes() {
+[[nodiscard]] inline std::uint64_t reader_heap_bytes(std::size_t chunks) {
   return kStreamKeysHeapBytes +
          std::max(kPackedChunks * format::kChunkBytes + ChunkUnpacker::heap_bytes(),
-                  kChunksInMemory * format::kChunkBytes);
+                  chunks * format::kChunkBytes);
 }
 
 class ChunkedWriter {
  public:
-  /// Writes the header.  Everything outlives the writer.
-  ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace);
+  /// Writes the header.  Everything outlives the writer, and `heap` has writer_heap_bytes for so many chunks.
+  ChunkedWriter(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace,
+                std::size_t chunks);
   void write(std::span<const std::byte> bytes) {
     if (bytes.size() > format::kChunkBytes - used_) return write_over(bytes);
     std::ranges::copy(bytes, chunk_.subspan(used_).begin());
@@ -88,8 +101,10 @@ class ChunkedWriter {
 
 class ChunkedReader {
  public:
-  /// Of the file whose opened header this is.  InvalidArgument when it is a snapshot's.
-  ChunkedReader(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace);
+  /// Of the file whose opened header this is; `heap` has reader_heap_bytes for so many chunks.  InvalidArgument when it
+  /// is a snapshot's.
+  ChunkedReader(platform::File& file, BackupHeader header, platform::LockedHeap& heap, Pace& pace,
+                std::size_t chunks);
   /// Fills `out`, which is in locked memory where it holds what users stored.
   void read(std::span<std::byte> out);
   /// The next bytes, good until the next call, when they are in memory in one piece; else nothing, and nothing was

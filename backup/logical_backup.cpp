@@ -62,16 +62,17 @@ BackupReport backup_logical(Store& store, const std::filesystem::path& file,
   const std::unique_ptr<txn::ReadView> view = engine.begin_read(false);
   report.commit = view->snapshot().value;
   report.page_size = engine.statistics().page_size;
+  const std::size_t chunks = chunks_that_fit(platform.memory());
   platform::LockedHeap heap(platform.memory(),
-                            writer_heap_bytes(options.compress) + kLeafScanHeapBytes, policy,
-                            "a backup");
+                            writer_heap_bytes(options.compress, chunks) + kLeafScanHeapBytes,
+                            policy, "a backup");
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
   NewFile target(platform, report.file);
   Label label = full_label(platform.entropy(), format::Kind::logical, report.taken);
   label.compressed = report.compressed = options.compress;
   ChunkedWriter writer(target.file(),
                        new_header(engine, label, mode, options.encryption.key, heap, policy), heap,
-                       pace);
+                       pace, chunks);
   RecordWriter records(writer, pace);
   records.origin({.store = engine.keys().store_id(),
                   .instance = engine.anchor().instance,

@@ -18,8 +18,9 @@ LogicalChain::LogicalChain(platform::Platform& platform, const std::vector<platf
       key_(key),
       policy_(policy),
       watch_(watch),
-      heap_(platform.memory(), reader_heap_bytes() + kRecordHeapBytes + kPlaceHeapBytes, policy,
-            "a backup") {
+      chunks_(chunks_that_fit(platform.memory())),
+      heap_(platform.memory(), reader_heap_bytes(chunks_) + kRecordHeapBytes + kPlaceHeapBytes,
+            policy, "a backup") {
   Expects(!files.empty());
   for (const platform::Path& path : files) open(path);
   expect_order();
@@ -37,7 +38,7 @@ void LogicalChain::open(const platform::Path& path) {
   // What is read here is read again with the rest; it does not count.
   const BackupWatch nobody;
   Pace pace(platform_.clock(), nobody, 0, 0);
-  ChunkedReader reader(*file, std::move(header), heap_, pace);
+  ChunkedReader reader(*file, std::move(header), heap_, pace, kLeastChunks);
   link.origin = read_origin(reader);
   links_.push_back(std::move(link));
 }
@@ -81,7 +82,7 @@ BackupReport LogicalChain::read(RecordSink& sink) {
     ChunkedReader reader(
         *file,
         open_header(platform_, std::move(bytes), key_, heap_, policy_, link.path, &link.header),
-        heap_, pace);
+        heap_, pace, chunks_);
     report = read_records(reader, heap_, pace, sink);
     entries += report.entries;
   }

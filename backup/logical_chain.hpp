@@ -43,6 +43,7 @@ class LogicalChain {
   const Key* key_;
   platform::LockPolicy policy_;
   const BackupWatch& watch_;
+  const std::size_t chunks_;  ///< in memory at a time, of the file that is being read
   platform::LockedHeap heap_;
   std::vector<Link> links_;
 };

@@ -94,7 +94,7 @@ LogicalParent read_logical_parent(txn::Engine& engine, const platform::Path& pat
   parent.header = {header.bytes, header.label, header.keys, header.suite, {}};
   const BackupWatch nobody;
   Pace pace(platform.clock(), nobody, 0, 0);
-  ChunkedReader reader(*file, std::move(header), heap, pace);
+  ChunkedReader reader(*file, std::move(header), heap, pace, kLeastChunks);
   parent.origin = read_origin(reader);
   expect_can_be_followed(parent.origin, engine, path);
   return parent;
@@ -142,9 +142,11 @@ BackupReport backup_logical_increment(Store& store, const std::filesystem::path&
   txn::Engine& engine = *store.state().engine;
   engine.check_alive();
   platform::Platform& platform = engine.platform();
-  platform::LockedHeap heap(platform.memory(),
-                            std::max(reader_heap_bytes(), writer_heap_bytes(options.compress)),
-                            txn::lock_policy_of(options.memory_locking), "a backup");
+  const std::size_t chunks = chunks_that_fit(platform.memory());
+  platform::LockedHeap heap(
+      platform.memory(),
+      std::max(reader_heap_bytes(kLeastChunks), writer_heap_bytes(options.compress, chunks)),
+      txn::lock_policy_of(options.memory_locking), "a backup");
   const LogicalParent parent = read_logical_parent(engine, parent_file, options, heap);
   BackupReport report;
   report.kind = BackupKind::logical_increment;
@@ -166,7 +168,7 @@ BackupReport backup_logical_increment(Store& store, const std::filesystem::path&
   Pace pace(platform.clock(), options.watch, 0, options.bytes_per_second_max);
   NewFile target(platform, report.file);
   ChunkedWriter writer(target.file(), header_behind(parent, *image, platform, label, heap), heap,
-                       pace);
+                       pace, chunks);
   RecordWriter records(writer, pace);
   records.origin({.store = engine.keys().store_id(),
                   .instance = now.instance,

@@ -234,7 +234,8 @@ void take_force(Core& core, pager::Superblock&& next, const pager::CheckpointRoo
       const std::scoped_lock lock(core.publish_mutex);
       if (!core.overlay->trim_some(place, horizon)) return;
     }
-    if (piece % kPiecesAtOnce == 0) {
+    // Without commits since, as when the store is being closed, there is nobody to sleep for.
+    if (piece % kPiecesAtOnce == 0 && core.latest_commit.load() != commit.value) {
       std::this_thread::sleep_for(kTimeForOthers);
     } else {
       core.publish_mutex.let_others_look();
