@@ -15,6 +15,11 @@
 #include "tree/node.hpp"
 
 namespace coffer::backup {
+namespace {
+
+constexpr std::size_t kNodeBlockBytes = 64 << 10;
+
+}  // namespace
 
 ChangedSlots::ChangedSlots(txn::StoreImage& image, std::uint64_t checkpoint,
                            std::size_t remembered_bytes_max)
@@ -36,14 +41,21 @@ ChangedSlots::ChangedSlots(txn::StoreImage& image, std::uint64_t checkpoint,
 void ChangedSlots::remember(const Slot& slot, std::span<const std::byte> node) {
   ++count_;
   if (!all_remembered_) return;
-  if ((slots_.size() + 1) * sizeof(Slot) + nodes_.size() + node.size() > remembered_bytes_max_) {
+  if ((slots_.size() + 1) * sizeof(Slot) + node_bytes_ + node.size() > remembered_bytes_max_) {
     all_remembered_ = false;
     std::vector<Slot>().swap(slots_);
-    std::vector<std::byte>().swap(nodes_);
+    node_blocks_.clear();
     return;
   }
   slots_.push_back(slot);
-  nodes_.insert(nodes_.end(), node.begin(), node.end());
+  if (node.empty()) return;
+  // Blocks, since a vector that grows to megabytes copies them, into memory that the system has to clear first.
+  if (node_blocks_.empty() ||
+      node_blocks_.back().size() + node.size() > node_blocks_.back().capacity()) {
+    node_blocks_.emplace_back().reserve(std::max(kNodeBlockBytes, node.size()));
+  }
+  node_blocks_.back().insert(node_blocks_.back().end(), node.begin(), node.end());
+  node_bytes_ += node.size();
 }
 
 ImageCopier::ImageCopier(txn::StoreImage& image, SlotSink& sink, Pace& pace,
@@ -107,11 +119,16 @@ void ImageCopier::copy_verified() {
 void ImageCopier::copy_since(const ChangedSlots& changed, CommitNumber commit) {
   values_after_ = commit;
   if (!changed.all_remembered_) return walk(changed.checkpoint_);
-  std::span<const std::byte> nodes(changed.nodes_);
+  auto block = changed.node_blocks_.begin();
+  std::size_t at = 0;
   for (const ChangedSlots::Slot& slot : changed.slots_) {
     if (slot.is_node) {
-      node(slot.ref.slot, nodes.first(image_.page_bytes()));
-      nodes = nodes.subspan(image_.page_bytes());
+      if (at == block->size()) {
+        ++block;
+        at = 0;
+      }
+      node(slot.ref.slot, std::span(*block).subspan(at, image_.page_bytes()));
+      at += image_.page_bytes();
     } else {
       page(slot.page, slot.ref);
     }

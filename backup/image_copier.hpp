@@ -32,7 +32,7 @@ class ChangedSlots {
 
  private:
   friend class ImageCopier;
-  /// A node's slot stands in nodes_, behind those of the nodes before it; of a page there is the number.
+  /// A node's slot stands in node_blocks_, behind those of the nodes before it; of a page there is the number.
   struct Slot {
     bool is_node = false;
     PageId page{};
@@ -44,8 +44,9 @@ class ChangedSlots {
   std::size_t remembered_bytes_max_;
   std::uint64_t count_ = 0;
   bool all_remembered_ = true;
-  std::vector<Slot> slots_;       ///< in the order of the walk
-  std::vector<std::byte> nodes_;  ///< as they were verified
+  std::vector<Slot> slots_;                          ///< in the order of the walk
+  std::vector<std::vector<std::byte>> node_blocks_;  ///< as they were verified; whole slots in each
+  std::size_t node_bytes_ = 0;                       ///< in all blocks
 };
 
 class ImageCopier {
