@@ -17,6 +17,9 @@ namespace coffer::pager {
 namespace {
 
 constexpr std::uint64_t kGrowStepBytes = 256 * 1024;
+/// Once there is as much, of a pool that keeps pages: the system can give it in one huge page, which takes one entry of the
+/// processor's table of addresses instead of 512.
+constexpr std::uint64_t kGrowLargeBytes = 2 * 1024 * 1024;
 
 }  // namespace
 
@@ -128,6 +131,16 @@ void FramePool::raise_exhausted() {
       platform::lock_numbers(memory_.account(), page_bytes_));
 }
 
+/// Whether that much more can be locked, and then it is.
+bool FramePool::commits(std::uint64_t from, std::uint64_t bytes) {
+  try {
+    region_->commit(from, bytes);
+    return true;
+  } catch (const MemoryLockError&) {
+    return false;
+  }
+}
+
 /// Locks one more step.  False when the budget is used up or the system refuses.
 bool FramePool::grow() {
   if (grown_.load(std::memory_order_relaxed) == frames_max_) return false;
@@ -138,11 +151,18 @@ bool FramePool::grow() {
   const std::scoped_lock lock(grow_mutex_);
   const std::uint32_t grown = grown_.load();
   if (grown == frames_max_) return false;
-  std::uint64_t step =
-      std::min<std::uint64_t>(std::uint64_t{frames_max_ - grown} * page_bytes_,
-                              std::max<std::uint64_t>(kGrowStepBytes, page_bytes_));
+  const std::uint64_t from = std::uint64_t{grown} * page_bytes_;
+  const std::uint64_t left = std::uint64_t{frames_max_} * page_bytes_ - from;
+  std::uint64_t step = std::min(left, std::max<std::uint64_t>(kGrowStepBytes, page_bytes_));
+  const bool may_be_large = keeps_pages() && from != 0 && from % kGrowLargeBytes == 0 &&
+                            left >= kGrowLargeBytes &&
+                            config_.policy == platform::LockPolicy::abort;
   try {
-    region_->commit(std::uint64_t{grown} * page_bytes_, step);
+    if (may_be_large && commits(from, kGrowLargeBytes)) {
+      step = kGrowLargeBytes;
+    } else {
+      region_->commit(from, step);
+    }
   } catch (const MemoryLockError&) {
     growth_failure_ = std::current_exception();
     growth_blocked_.store(true);

@@ -182,6 +182,7 @@ class FramePool final : public PinOwner {
   void free_orphan(FrameIndex frame) noexcept;
   void make_free(FrameIndex frame) noexcept;
   [[nodiscard]] bool grow();
+  [[nodiscard]] bool commits(std::uint64_t from, std::uint64_t bytes);
   [[nodiscard]] std::optional<FrameIndex> evict();
   [[nodiscard]] bool try_evict(FrameIndex frame) noexcept;
   [[nodiscard]] std::optional<FrameIndex> pop_free(Claim claim) noexcept;

@@ -13,6 +13,8 @@
 //    then seal with, in memory that is not locked; with DONTFORK a child's stray access ends it
 //    instead, and the fork copies less.  A child's copy of the region object touches nothing,
 //    because the address range may serve something else there.
+// 6. Memory comes in huge pages where a commit takes whole ones, and only then: what the system put together later
+//    (khugepaged) it would copy, and leave plaintext in pages that it gives away.  Without them it is as good, but slower.
 //
 // A lock over the limit first raises the soft limit to the hard one, which needs no privilege.
 #include "platform/linux/memory.hpp"
@@ -39,6 +41,17 @@ namespace {
 std::uint64_t system_page_bytes() {
   static const auto bytes = gsl::narrow<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return bytes;
+}
+
+/// Of a huge page, where the system's are of 4 KiB; where it has others, or none, it refuses them.
+constexpr std::uint64_t kHugeBytes = 2 << 20;
+
+/// The whole huge pages in a range of memory.
+std::span<std::byte> huge_part(std::span<std::byte> range) noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(range.data());
+  const std::uint64_t before = (kHugeBytes - begin % kHugeBytes) % kHugeBytes;
+  if (range.size() < before + kHugeBytes) return {};
+  return range.subspan(before, (range.size() - before) / kHugeBytes * kHugeBytes);
 }
 
 enum class PageState : std::uint8_t {
@@ -83,7 +96,9 @@ LinuxRegion::LinuxRegion(std::uint64_t length, LockPolicy policy, std::string pu
   const auto page_count = (length + page - 1) / page;
   pages_.resize(page_count, PageState::unused);
 
-  const auto whole = (page_count + 2) * page;
+  // A large region begins where a huge page can.
+  const auto slack = page_count * page >= kHugeBytes ? kHugeBytes : 0;
+  const auto whole = (page_count + 2) * page + slack;
   void* address =
       ::mmap(nullptr, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   const auto refuse = [&](const char* what) {
@@ -91,7 +106,9 @@ LinuxRegion::LinuxRegion(std::uint64_t length, LockPolicy policy, std::string pu
   };
   if (address == MAP_FAILED) refuse("reserve address space");
   mapped_ = {static_cast<std::byte*>(address), whole};
-  usable_ = mapped_.subspan(page, page_count * page);
+  const auto begin = reinterpret_cast<std::uintptr_t>(address) + page;
+  const auto first = page + (slack == 0 ? 0 : (kHugeBytes - begin % kHugeBytes) % kHugeBytes);
+  usable_ = mapped_.subspan(first, page_count * page);
 
   const bool kept_private = ::madvise(address, whole, MADV_DONTFORK) == 0 &&
                             (!excluded_from_dumps || ::madvise(address, whole, MADV_DONTDUMP) == 0);
@@ -101,6 +118,8 @@ LinuxRegion::LinuxRegion(std::uint64_t length, LockPolicy policy, std::string pu
     errno = code;
     refuse("keep address space out of dumps and children");
   }
+  // Fails where the system has no huge pages, which is as well.
+  ::madvise(address, whole, MADV_NOHUGEPAGE);
 }
 
 LinuxRegion::~LinuxRegion() {
@@ -127,6 +146,11 @@ std::span<PageState> LinuxRegion::states(std::uint64_t offset, std::uint64_t len
 int LinuxRegion::make_usable(std::span<std::byte> range, bool& writable) noexcept {
   writable = ::mprotect(range.data(), range.size(), PROT_READ | PROT_WRITE) == 0;
   if (!writable) return errno;
+  const auto huge = huge_part(range);
+  if (!huge.empty()) ::madvise(huge.data(), huge.size(), MADV_HUGEPAGE);
+  const auto no_more = gsl::finally([&] {
+    if (!huge.empty()) ::madvise(huge.data(), huge.size(), MADV_NOHUGEPAGE);
+  });
   if (::mlock(range.data(), range.size()) == 0) return 0;
   const int first_failure = errno;
   if (!raise_soft_limit()) return first_failure;

@@ -104,6 +104,36 @@ TEST_CASE("room that came while clean frames could be evicted is asked for when 
   REQUIRE(pool.try_take(Claim::writer));
 }
 
+TEST_CASE("a pool that keeps pages grows by huge pages, and by less where there is not that much") {
+  constexpr std::uint64_t kSmall = 256 << 10;
+  constexpr std::uint64_t kLarge = 2 << 20;
+  const bool keeps = GENERATE(true, false);
+  const bool refused = GENERATE(false, true);
+  CAPTURE(keeps, refused);
+  const auto machine = platform::SimulatedPlatform::make(84);
+  std::vector<std::uint64_t> steps;
+  machine->set_lock_fault([&](std::uint64_t length) {
+    if (refused && length > kSmall) {
+      throw MemoryLockError("the system refuses", {.requested_bytes = length});
+    }
+    steps.push_back(length);
+  });
+  FramePool pool(machine->memory(), {.page_bytes = 4096,
+                                     .frame_bytes_max = 3 * kLarge + kSmall,
+                                     .residency = keeps ? Residency::pages : Residency::strict,
+                                     .resident_bytes_max = keeps ? kLarge : 0});
+  std::size_t frames = 0;
+  while (pool.try_take(Claim::writer)) ++frames;
+  CHECK(frames == (3 * kLarge + kSmall) / 4096);
+  std::vector<std::uint64_t> expected(kLarge / kSmall, kSmall);
+  if (keeps && !refused) {
+    expected.insert(expected.end(), {kLarge, kLarge, kSmall});
+  } else {
+    expected.resize(3 * kLarge / kSmall + 1, kSmall);
+  }
+  CHECK(steps == expected);
+}
+
 TEST_CASE(
     "what the page table names is found without its tag while the table stays, and no longer") {
   const auto machine = platform::SimulatedPlatform::make(83);

@@ -12,6 +12,7 @@
 #include <coffer/error.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -38,6 +39,30 @@ std::string number(std::uint64_t value) {
 /// What the account says, then what the kernel says.
 std::string locked_twice(Memory& memory) {
   return number(memory.account().locked_bytes) + "=" + number(kernel_locked_bytes());
+}
+
+std::string first_line_of(const char* path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+/// Of the mapping that begins at the address, in huge pages.
+std::uint64_t huge_kib(const void* address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    unsigned long long kib = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      inside = begin == reinterpret_cast<std::uintptr_t>(address);
+    } else if (inside && std::sscanf(line.c_str(), "AnonHugePages: %llu kB", &kib) == 1) {
+      return kib;
+    }
+  }
+  return 0;
 }
 
 std::optional<MemoryLockError> lock_failure(LockableRegion& region, std::uint64_t offset,
@@ -362,6 +387,54 @@ TEST_CASE("locked memory is kept out of dumps and out of children") {
   control->commit(0, 4 * kKiB);
   CHECK_THAT(mapping_flags(control->bytes().data()),
              !Catch::Contains(" dd ") && Catch::Contains(" dc "));
+}
+
+TEST_CASE("whole huge pages are used where the system has them, and none is put together later") {
+  if (!locks_are_real()) return skip(kLocksAreNotReal);
+  constexpr std::uint64_t kHuge = 2 * kMiB;
+  const auto machine = make_linux_platform();
+  const std::string before = locked_twice(machine->memory());
+  const auto region = machine->memory().reserve(4 * kHuge, LockPolicy::abort, "the test");
+  auto* const bytes = region->bytes().data();
+  REQUIRE(reinterpret_cast<std::uintptr_t>(bytes) % kHuge == 0);
+  const std::uint64_t locked = machine->memory().account().locked_bytes;
+  region->commit(0, 256 * kKiB);
+  region->commit(kHuge, 2 * kHuge);
+  CHECK(machine->memory().account().locked_bytes == locked + 256 * kKiB + 2 * kHuge);
+  CHECK(machine->memory().account().locked_bytes == kernel_locked_bytes());
+  // Not merely advice that is not given: khugepaged would also look at memory that nobody has asked it to.
+  const std::string thp = first_line_of("/sys/kernel/mm/transparent_hugepage/enabled");
+  if (!thp.empty()) {
+    for (const std::uint64_t offset : {std::uint64_t{0}, kHuge, 3 * kHuge}) {
+      CHECK_THAT(mapping_flags(bytes + offset),
+                 Catch::Contains(" nh ") && !Catch::Contains(" hg "));
+    }
+  }
+
+  // A piece that goes out of the middle of one takes nothing of the rest with it.
+  const auto in_use = region->bytes().subspan(kHuge, 2 * kHuge);
+  std::ranges::fill(in_use, std::byte{0x5a});
+  region->release(kHuge + 64 * kKiB, 4 * kKiB);
+  CHECK(machine->memory().account().locked_bytes == kernel_locked_bytes());
+  CHECK(signal_of_child([&] {
+          (void)*reinterpret_cast<volatile char*>(bytes + kHuge + 64 * kKiB);
+        }) == SIGSEGV);
+  const auto whole = [](std::span<const std::byte> part) {
+    return std::ranges::all_of(part, [](std::byte b) { return b == std::byte{0x5a}; });
+  };
+  CHECK(whole(in_use.first(64 * kKiB)));
+  CHECK(whole(in_use.subspan(68 * kKiB)));
+  region->commit(kHuge + 64 * kKiB, 4 * kKiB);
+  CHECK(in_use[64 * kKiB] == std::byte{0});
+  region->release(0, 4 * kHuge);
+  CHECK(locked_twice(machine->memory()) == before);
+
+  region->commit(kHuge, kHuge);
+  if (thp.empty() || thp.find("[never]") != std::string::npos) {
+    return skip("the system has no transparent huge pages");
+  }
+  if (huge_kib(bytes + kHuge) == 0) return skip("no huge page was free");
+  CHECK(huge_kib(bytes + kHuge) == kHuge / kKiB);
 }
 
 TEST_CASE("a forked child's copies of locked memory touch nothing, and it has nothing locked") {
