@@ -150,9 +150,10 @@ class JournalWriter {
   void reserve(std::uint64_t bytes);
   /// Less than half a segment is ready beyond `position`, where the journal ends.  Any thread.
   [[nodiscard]] bool room_is_short(Lsn position) const;
-  /// Makes what may be used again ready beyond `position`, where the journal ends, and more segments where that is short
-  /// or less than `bytes`, so that the writer need not wait.  Any thread; errors as reserve.
-  void prepare_room(Lsn position, std::uint64_t bytes = 0);
+  /// Makes what may be used again ready beyond `position`, where the journal ends, and one more segment where that is
+  /// short or less than `bytes`, so that the writer need not wait.  Whether more of them are to be made: a writer that
+  /// comes to the end of what is ready waits for a call, so the caller makes pauses.  Any thread; errors as reserve.
+  bool prepare_room(Lsn position, std::uint64_t bytes = 0);
   /// `nonces`: a run of the transaction's own, which outlives finish or abandon; null: one is drawn.
   void begin(CommitNumber commit, crypto::NonceRun* nonces = nullptr);
   void add(const PageImage& record);

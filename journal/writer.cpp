@@ -208,17 +208,19 @@ bool JournalWriter::room_is_short(Lsn position) const {
   return state_->segments.ready_upto() < position.next(state_->segments.files().segment_bytes / 2);
 }
 
-void JournalWriter::prepare_room(Lsn position, std::uint64_t bytes) {
+bool JournalWriter::prepare_room(Lsn position, std::uint64_t bytes) {
+  Segments& segments = state_->segments;
   state_->check_usable();
   // Where the first segment begins is the writer's to say.
-  if (state_->segments.ready_upto() == Lsn{}) return;
-  state_->segments.name_spares();
-  // One at a time: the writer may come to the end of what is ready meanwhile, and waits for no more than one.
-  for (;;) {
-    const Lsn ready = state_->segments.ready_upto();
-    if (!room_is_short(position) && position.next(bytes) <= ready) return;
-    state_->segments.make_room(ready, ready.next(state_->segments.files().segment_bytes));
-  }
+  if (segments.ready_upto() == Lsn{}) return false;
+  segments.name_spares();
+  const auto enough = [&] {
+    return !room_is_short(position) && position.next(bytes) <= segments.ready_upto();
+  };
+  if (enough()) return false;
+  const Lsn ready = segments.ready_upto();
+  segments.make_room(ready, ready.next(segments.files().segment_bytes));
+  return !enough();
 }
 
 void JournalWriter::begin(CommitNumber commit, crypto::NonceRun* nonces) {

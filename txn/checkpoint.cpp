@@ -27,6 +27,8 @@ constexpr std::uint64_t kChangedPageBytes = 512;
 /// A lock that is taken again at once goes past those who were woken to have it: after so many pieces there is time.
 constexpr std::chrono::microseconds kTimeForOthers{50};
 constexpr int kPiecesAtOnce = 4;
+/// Where nobody has committed meanwhile, as when the store is being closed, hardly anybody waits.
+constexpr int kPiecesAtOnceAtRest = 64;
 
 /// Everything that one checkpoint has in hand.
 struct Frozen {
@@ -234,8 +236,8 @@ void take_force(Core& core, pager::Superblock&& next, const pager::CheckpointRoo
       const std::scoped_lock lock(core.publish_mutex);
       if (!core.overlay->trim_some(place, horizon)) return;
     }
-    // Without commits since, as when the store is being closed, there is nobody to sleep for.
-    if (piece % kPiecesAtOnce == 0 && core.latest_commit.load() != commit.value) {
+    const bool at_rest = core.latest_commit.load() == commit.value;
+    if (piece % (at_rest ? kPiecesAtOnceAtRest : kPiecesAtOnce) == 0) {
       std::this_thread::sleep_for(kTimeForOthers);
     } else {
       core.publish_mutex.let_others_look();
@@ -339,10 +341,28 @@ void BackgroundCheckpointer::stop() noexcept {
   if (thread_.joinable()) thread_.join();
 }
 
+/// What a checkpoint that commits have asked for should find in the journal: nobody makes room while it is under way.
+/// As much as was written during the last one, which is there when its segments are used again.  Before the first nobody
+/// knows; half an interval is more than any took that was measured.
+std::uint64_t BackgroundCheckpointer::room_for_checkpoint() const {
+  if (core_.last_checkpoint_failed.load()) return 0;  // it may be for want of room
+  return written_meanwhile_.value_or(
+      std::min(core_.journal_bytes_since_checkpoint(), core_.options.checkpoint_journal_bytes) / 2);
+}
+
 /// What fails here fails again, and is reported, in the commit that needs the room.
 void BackgroundCheckpointer::make_room(std::uint64_t bytes) noexcept {
   try {
-    core_.journal->prepare_room(Lsn{core_.journal_position.load(std::memory_order_acquire)}, bytes);
+    // On a disk that is nearly full what is needed now comes first.
+    if (bytes != 0 && core_.platform.files().free_bytes(core_.files.directory) / 8 < bytes) {
+      bytes = 0;
+    }
+    while (core_.journal->prepare_room(Lsn{core_.journal_position.load(std::memory_order_acquire)},
+                                       bytes)) {
+      std::this_thread::sleep_for(kTimeForOthers);
+      const std::scoped_lock lock(core_.pressure_mutex);
+      if (core_.stopping) break;
+    }
   } catch (const std::exception&) {
     // See above.
   }
@@ -353,6 +373,7 @@ void BackgroundCheckpointer::run() {
   auto next_checkpoint = std::chrono::steady_clock::now() + core_.options.checkpoint_interval;
   for (;;) {
     std::optional<std::uint64_t> room;  ///< bytes
+    bool wanted = false;
     bool checkpoint = false;
     {
       std::unique_lock lock(core_.pressure_mutex);
@@ -361,11 +382,10 @@ void BackgroundCheckpointer::run() {
       });
       if (core_.stopping) return;
       // Commits that came during the last checkpoint may have asked for what it has done meanwhile.
-      const bool wanted = std::exchange(core_.checkpoint_wanted, false) && checkpoint_due(core_);
+      wanted = std::exchange(core_.checkpoint_wanted, false) && checkpoint_due(core_);
       checkpoint = wanted || !in_time;
       if (std::exchange(core_.room_wanted, false)) room = 0;
-      // What is written during a checkpoint has nobody else to make room for it: a third or so of what came before it.
-      if (wanted) room = core_.journal_bytes_since_checkpoint() / 2;
+      if (wanted) room = room_for_checkpoint();
     }
     if (room) make_room(*room);
     if (!checkpoint) continue;
@@ -374,6 +394,10 @@ void BackgroundCheckpointer::run() {
     bool failed = false;
     try {
       make_checkpoint(core_);
+      if (wanted) {
+        written_meanwhile_ =
+            std::max(core_.journal_bytes_since_checkpoint(), written_meanwhile_.value_or(0) / 2);
+      }
     } catch (const std::exception&) {
       // The former checkpoint stays in force and the journal goes on growing; what made it fail shows in
       // the next commit's own error (no room, poisoned).  Tried again when next due.

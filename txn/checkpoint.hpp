@@ -45,8 +45,11 @@ class BackgroundCheckpointer {
 
  private:
   void run();
+  [[nodiscard]] std::uint64_t room_for_checkpoint() const;
   void make_room(std::uint64_t bytes) noexcept;
   Core& core_;
+  /// Bytes of the journal, during the last checkpoint that commits asked for, or half of those during the one before.
+  std::optional<std::uint64_t> written_meanwhile_;
   std::thread thread_;
 };
 

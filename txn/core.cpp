@@ -263,8 +263,9 @@ void Core::reserve_for_checkpoint(std::uint64_t more, PageId next_page) {
 }
 
 std::uint64_t Core::journal_bytes_since_checkpoint() const {
-  return journal_position.load(std::memory_order_relaxed) -
-         checkpoint_position.load(std::memory_order_relaxed);
+  // In this order: the checkpoint in force never goes further than the journal, and both only grow.
+  const std::uint64_t from = checkpoint_position.load(std::memory_order_acquire);
+  return journal_position.load(std::memory_order_acquire) - from;
 }
 
 }  // namespace coffer::txn

@@ -14,7 +14,8 @@
 //    instead, and the fork copies less.  A child's copy of the region object touches nothing,
 //    because the address range may serve something else there.
 // 6. Memory comes in huge pages where a commit takes whole ones, and only then: what the system put together later
-//    (khugepaged) it would copy, and leave plaintext in pages that it gives away.  Without them it is as good, but slower.
+//    (khugepaged) it would copy, and leave plaintext in pages that are cleared only when somebody else gets them.  (Moving
+//    pages to make room for large blocks does the same, and is the system's own affair: docs/security.md.)
 //
 // A lock over the limit first raises the soft limit to the hard one, which needs no privilege.
 #include "platform/linux/memory.hpp"
@@ -43,7 +44,7 @@ std::uint64_t system_page_bytes() {
   return bytes;
 }
 
-/// Of a huge page, where the system's are of 4 KiB; where it has others, or none, it refuses them.
+/// Of a huge page, where the system's pages are of 4 KiB; where they are not, the advice comes to nothing.
 constexpr std::uint64_t kHugeBytes = 2 << 20;
 
 /// The whole huge pages in a range of memory.

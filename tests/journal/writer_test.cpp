@@ -199,18 +199,43 @@ TEST_CASE("Room for as many bytes as are asked for is made beforehand") {
   Bench bench;
   bench.commit(3000);
   constexpr std::uint64_t kAhead = 5 * kSegmentBytes;
-  bench.writer->prepare_room(bench.writer->end().position, kAhead);
+  int calls = 1;
+  while (bench.writer->prepare_room(bench.writer->end().position, kAhead)) ++calls;
+  CHECK(calls >= 4);
   const std::uint64_t file_bytes = bench.writer->file_bytes();
   CHECK(file_bytes >= kAhead);
   CHECK(file_bytes <= kAhead + 2 * kSegmentBytes);
 
   const auto before = bench.machine->steps();
-  bench.writer->prepare_room(bench.writer->end().position, kAhead);
+  CHECK_FALSE(bench.writer->prepare_room(bench.writer->end().position, kAhead));
   CHECK(bench.machine->steps() == before);
   const Lsn until = bench.writer->end().position.next(kAhead - kSegmentBytes);
   while (bench.writer->end().position < until) bench.commit(3000);
   const auto steps = steps_since(bench, before);
   CHECK(count(steps, Kind::write) == steps.size());
+}
+
+TEST_CASE("Room for what comes during a checkpoint is not made anew for each") {
+  // Of an interval, what is written while the checkpoint is under way.
+  const int meanwhile = GENERATE(0, 10, 40, 80);
+  CAPTURE(meanwhile);
+  Bench bench;
+  std::uint64_t bytes_meanwhile = 0;
+  std::size_t before = 0;
+  for (int interval = 0; interval < 6; ++interval) {
+    if (interval == 3) before = bench.machine->steps();
+    while (bench.writer->prepare_room(bench.writer->end().position, bytes_meanwhile)) {
+    }
+    const Lsn frozen = bench.writer->end().position;
+    for (int i = 0; i < meanwhile; ++i) bench.commit(3000);
+    bench.sync();
+    bytes_meanwhile = bench.writer->end().position.value - frozen.value;
+    bench.writer->recycle(frozen);
+    for (int i = meanwhile; i < 80; ++i) bench.commit(3000);
+  }
+  const auto steps = steps_since(bench, before);
+  CHECK(count(steps, Kind::create) == 0);
+  CHECK(count(steps, Kind::remove) == 0);
 }
 
 TEST_CASE("Before closing, segments that wait to be written are removed, but one") {
