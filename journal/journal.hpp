@@ -151,9 +151,11 @@ class JournalWriter {
   /// Less than half a segment is ready beyond `position`, where the journal ends.  Any thread.
   [[nodiscard]] bool room_is_short(Lsn position) const;
   /// Makes what may be used again ready beyond `position`, where the journal ends, and one more segment where that is
-  /// short or less than `bytes`, so that the writer need not wait.  Whether more of them are to be made: a writer that
-  /// comes to the end of what is ready waits for a call, so the caller makes pauses.  Any thread; errors as reserve.
-  bool prepare_room(Lsn position, std::uint64_t bytes = 0);
+  /// short, so that the writer need not wait.  Any thread; errors as reserve.
+  void prepare_room(Lsn position);
+  /// The same, or where it is less than `bytes`, of which `recycle` keeps as many from then on.  Whether more segments are
+  /// to be made: a writer that comes to the end of what is ready waits for a call, so the caller makes pauses.
+  [[nodiscard]] bool prepare_room(Lsn position, std::uint64_t bytes);
   /// `nonces`: a run of the transaction's own, which outlives finish or abandon; null: one is drawn.
   void begin(CommitNumber commit, crypto::NonceRun* nonces = nullptr);
   void add(const PageImage& record);
@@ -173,7 +175,8 @@ class JournalWriter {
   [[nodiscard]] JournalEnd end() const;
   /// Makes everything written before this call durable.  IoError: the store must be poisoned.
   void sync();
-  /// Segments wholly below `position` may be used again; keeps as many as will be wanted, removes others.
+  /// Segments wholly below `position` may be used again; keeps as many as will be wanted, removes others.  Wanted is what
+  /// the interval took, or the one before if that was more, and what prepare_room was last asked for.
   void recycle(Lsn position);
   /// Before closing: gives back the room of segments that wait to be written, but one.
   void shrink();

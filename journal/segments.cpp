@@ -236,14 +236,16 @@ void Segments::retire_below(Lsn position, Lsn end) {
     for (auto it = segments_.begin(); it != first_kept; ++it) spares_.push_back(it->first);
     segments_.erase(segments_.begin(), first_kept);
 
-    // As much as the longer of the last two intervals took, less what already lies ahead of the end; at least one.
+    // As much as the longer of the last two intervals took, and what is to lie ahead when the next one ends, less what
+    // does now; at least one.
     // Checkpoints that somebody asks for come at odd times: after one short interval alone all segments would be made
     // anew in the next.
     const std::uint64_t interval =
         position > retired_upto_ ? position.value - retired_upto_.value : 0;
     const std::uint64_t longer = std::max(interval, std::exchange(interval_before_, interval));
+    const std::uint64_t bytes = longer + keep_ahead_.load(std::memory_order_relaxed);
     const std::uint64_t wanted =
-        std::max<std::uint64_t>(1, (longer + files_.segment_bytes - 1) / files_.segment_bytes);
+        std::max<std::uint64_t>(1, (bytes + files_.segment_bytes - 1) / files_.segment_bytes);
     const auto ahead = static_cast<std::uint64_t>(
         std::distance(segments_.upper_bound(index_of(end)), segments_.end()));
     const std::uint64_t keep = wanted > ahead ? wanted - ahead : 0;

@@ -49,6 +49,8 @@ class Segments {
   void sync();
   /// Closes handles that nothing will be written to: of synced segments wholly below `end`.
   void close_below(Lsn end);
+  /// So many bytes are to lie ready when an interval ends: retire_below keeps as many more.
+  void keep_ahead(std::uint64_t bytes) { keep_ahead_.store(bytes, std::memory_order_relaxed); }
   /// Segments wholly below `position` become spares; keeps as many as the journal, which ends at
   /// `end`, will want if it goes on as in the interval that this call ends, or in the one before.
   void retire_below(Lsn position, Lsn end);
@@ -83,6 +85,7 @@ class Segments {
 
   JournalFiles files_;
   std::atomic<std::uint64_t> ready_upto_{0};  ///< changed under layout_mutex_
+  std::atomic<std::uint64_t> keep_ahead_{0};
 
   std::mutex layout_mutex_;
   Lsn retired_upto_{};                 ///< under layout_mutex_: what the last interval began with

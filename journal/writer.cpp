@@ -114,6 +114,11 @@ struct JournalWriter::State {
     phase = WriterPhase::idle;
   }
 
+  [[nodiscard]] bool is_short_of_room(Lsn position) const {
+    return segments.ready_upto() < position.next(segments.files().segment_bytes / 2);
+  }
+  bool prepare_room(Lsn position, std::uint64_t bytes);
+
   template <class Record>
   void stage(const Record& record);
   void seal_staged(bool with_commit_mark);
@@ -205,17 +210,25 @@ void JournalWriter::reserve(std::uint64_t bytes) {
 }
 
 bool JournalWriter::room_is_short(Lsn position) const {
-  return state_->segments.ready_upto() < position.next(state_->segments.files().segment_bytes / 2);
+  return state_->is_short_of_room(position);
+}
+
+void JournalWriter::prepare_room(Lsn position) {
+  static_cast<void>(state_->prepare_room(position, 0));
 }
 
 bool JournalWriter::prepare_room(Lsn position, std::uint64_t bytes) {
-  Segments& segments = state_->segments;
-  state_->check_usable();
+  state_->segments.keep_ahead(bytes);
+  return state_->prepare_room(position, bytes);
+}
+
+bool JournalWriter::State::prepare_room(Lsn position, std::uint64_t bytes) {
+  check_usable();
   // Where the first segment begins is the writer's to say.
   if (segments.ready_upto() == Lsn{}) return false;
   segments.name_spares();
   const auto enough = [&] {
-    return !room_is_short(position) && position.next(bytes) <= segments.ready_upto();
+    return !is_short_of_room(position) && position.next(bytes) <= segments.ready_upto();
   };
   if (enough()) return false;
   const Lsn ready = segments.ready_upto();

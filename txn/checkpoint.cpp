@@ -342,23 +342,28 @@ void BackgroundCheckpointer::stop() noexcept {
 }
 
 /// What a checkpoint that commits have asked for should find in the journal: nobody makes room while it is under way.
-/// As much as was written during the last one, which is there when its segments are used again.  Before the first nobody
-/// knows; half an interval is more than any took that was measured.
+/// As much as commits will write meanwhile if it takes as long as the last one, and they go on as they did since that;
+/// at most half, which is what is made ready before the first.
 std::uint64_t BackgroundCheckpointer::room_for_checkpoint() const {
   if (core_.last_checkpoint_failed.load()) return 0;  // it may be for want of room
-  return written_meanwhile_.value_or(
-      std::min(core_.journal_bytes_since_checkpoint(), core_.options.checkpoint_journal_bytes) / 2);
+  const std::uint64_t written =
+      std::min(core_.journal_bytes_since_checkpoint(), core_.options.checkpoint_journal_bytes);
+  const auto since = std::chrono::steady_clock::now() - last_ended_;
+  if (last_took_.count() == 0 || since <= 2 * last_took_) return written / 2;
+  return written / static_cast<std::uint64_t>(since / last_took_);
 }
 
 /// What fails here fails again, and is reported, in the commit that needs the room.
-void BackgroundCheckpointer::make_room(std::uint64_t bytes) noexcept {
+void BackgroundCheckpointer::make_room(std::optional<std::uint64_t> ahead) noexcept {
+  const auto position = [this] {
+    return Lsn{core_.journal_position.load(std::memory_order_acquire)};
+  };
   try {
+    if (!ahead) core_.journal->prepare_room(position());
     // On a disk that is nearly full what is needed now comes first.
-    if (bytes != 0 && core_.platform.files().free_bytes(core_.files.directory) / 8 < bytes) {
-      bytes = 0;
-    }
-    while (core_.journal->prepare_room(Lsn{core_.journal_position.load(std::memory_order_acquire)},
-                                       bytes)) {
+    const bool plenty =
+        ahead && core_.platform.files().free_bytes(core_.files.directory) / 8 >= *ahead;
+    while (ahead && core_.journal->prepare_room(position(), plenty ? *ahead : 0)) {
       std::this_thread::sleep_for(kTimeForOthers);
       const std::scoped_lock lock(core_.pressure_mutex);
       if (core_.stopping) break;
@@ -372,7 +377,7 @@ void BackgroundCheckpointer::make_room(std::uint64_t bytes) noexcept {
 void BackgroundCheckpointer::run() {
   auto next_checkpoint = std::chrono::steady_clock::now() + core_.options.checkpoint_interval;
   for (;;) {
-    std::optional<std::uint64_t> room;  ///< bytes
+    bool room = false;
     bool wanted = false;
     bool checkpoint = false;
     {
@@ -384,20 +389,22 @@ void BackgroundCheckpointer::run() {
       // Commits that came during the last checkpoint may have asked for what it has done meanwhile.
       wanted = std::exchange(core_.checkpoint_wanted, false) && checkpoint_due(core_);
       checkpoint = wanted || !in_time;
-      if (std::exchange(core_.room_wanted, false)) room = 0;
-      if (wanted) room = room_for_checkpoint();
+      room = std::exchange(core_.room_wanted, false);
     }
-    if (room) make_room(*room);
+    if (wanted) {
+      make_room(room_for_checkpoint());
+    } else if (room) {
+      make_room(std::nullopt);
+    }
     if (!checkpoint) continue;
     next_checkpoint = std::chrono::steady_clock::now() + core_.options.checkpoint_interval;
     if (core_.poisoned.load(std::memory_order_acquire)) continue;
     bool failed = false;
     try {
+      const auto begun = std::chrono::steady_clock::now();
       make_checkpoint(core_);
-      if (wanted) {
-        written_meanwhile_ =
-            std::max(core_.journal_bytes_since_checkpoint(), written_meanwhile_.value_or(0) / 2);
-      }
+      last_ended_ = std::chrono::steady_clock::now();
+      if (wanted) last_took_ = last_ended_ - begun;
     } catch (const std::exception&) {
       // The former checkpoint stays in force and the journal goes on growing; what made it fail shows in
       // the next commit's own error (no room, poisoned).  Tried again when next due.

@@ -10,8 +10,10 @@
 // `seal` or in a sync poisons the store.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "txn/core.hpp"
@@ -46,10 +48,11 @@ class BackgroundCheckpointer {
  private:
   void run();
   [[nodiscard]] std::uint64_t room_for_checkpoint() const;
-  void make_room(std::uint64_t bytes) noexcept;
+  void make_room(std::optional<std::uint64_t> ahead) noexcept;
   Core& core_;
-  /// Bytes of the journal, during the last checkpoint that commits asked for, or half of those during the one before.
-  std::optional<std::uint64_t> written_meanwhile_;
+  /// Of the last checkpoint that commits asked for.
+  std::chrono::steady_clock::duration last_took_{};
+  std::chrono::steady_clock::time_point last_ended_{};
   std::thread thread_;
 };
 
