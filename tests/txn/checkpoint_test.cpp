@@ -279,6 +279,71 @@ TEST_CASE("A commit while a checkpoint is under way does not ask for another", "
   engine->close();
 }
 
+TEST_CASE("Commits find room in the journal that was made before the checkpoint", "[threads]") {
+  const Key key = test::txn_key();
+  const auto machine = SimulatedPlatform::make(55);
+  Options options = test::small_options();
+  options.background_checkpoints = true;
+  options.checkpoint_journal_bytes = 16 * journal::kFragmentBytesMax;
+  constexpr std::uint64_t kMeanwhile = 6 * journal::kFragmentBytesMax;  // of 8
+  Engine::create(*machine, "/store", &key, {}, options, journal::kFragmentBytesMax);
+  std::mt19937_64 rng(27);
+  PageModel model;
+  const auto engine = Engine::open(*machine, "/store", &key, options);
+  {
+    auto view = engine->begin_write(true);
+    test::add_pages(*view, model, rng, 1);
+    (void)view->commit();
+  }
+  std::atomic<bool> under_way{false};
+  std::atomic<bool> committed{false};
+  std::size_t made = 0;  // by the committer
+  const auto committer = std::this_thread::get_id();
+  machine->set_fault(
+      [&](const char* operation, const platform::Path& path, std::uint64_t, std::uint64_t) {
+        if (std::this_thread::get_id() == committer) {
+          if (under_way && std::string(operation) == "create") ++made;
+        } else if (std::string(operation) == "data_sync" &&
+                   path.filename().string().starts_with("journal-")) {
+          under_way = true;
+          wait_a_while([&] { return committed.load(); }, std::chrono::seconds(20));
+        }
+      });
+  const auto commit = [&] {
+    auto view = engine->begin_write(true);
+    {
+      auto page = view->modify(model.begin()->first);
+      test::touch_page(page, model.begin()->second, rng);
+    }
+    (void)view->commit();
+    view.reset();
+    engine->after_commit();
+  };
+  // The first is made for what has been written since the store was opened, others are like it.
+  for (int checkpoint = 0; checkpoint < 3; ++checkpoint) {
+    CAPTURE(checkpoint);
+    const std::uint64_t before = engine->statistics().checkpoint;
+    committed = under_way = false;
+    for (int i = 0; !under_way && i < 100'000; ++i) {
+      commit();
+      // Where it is due, it has time to begin.
+      if (engine->statistics().journal_bytes >= options.checkpoint_journal_bytes) {
+        wait_a_while([&] { return under_way.load(); }, std::chrono::seconds(20));
+      }
+    }
+    REQUIRE(under_way);
+    const std::uint64_t from = engine->statistics().journal_bytes;
+    while (engine->statistics().journal_bytes < from + kMeanwhile) commit();
+    CHECK(made == 0);
+    committed = true;
+    REQUIRE(wait_a_while([&] { return engine->statistics().checkpoint > before; },
+                         std::chrono::seconds(20)));
+  }
+  machine->set_fault({});
+  test::compare(*engine->begin_read(true), model);
+  engine->close();
+}
+
 // --- Versions that are superseded before the checkpoint has collected them
 // --------------------------------
 
