@@ -40,9 +40,9 @@ inline constexpr std::size_t kPackedChunks = 3;
 /// How many chunks a stream gets.
 [[nodiscard]] inline std::size_t chunks_that_fit(const platform::Memory& memory) {
   const platform::LockAccount account = memory.account();
-  const bool plenty = account.privileged ||
-                      account.soft_limit_bytes >= account.locked_bytes + kPlentyBytes ||
-                      account.hard_limit_bytes >= account.locked_bytes + kPlentyBytes;
+  // A lock beyond the soft limit raises it to the hard one.
+  const bool plenty =
+      account.privileged || account.hard_limit_bytes >= account.locked_bytes + kPlentyBytes;
   return plenty ? kManyChunks : kLeastChunks;
 }
 /// Locked memory for a stream's keys.

@@ -354,19 +354,22 @@ std::uint64_t BackgroundCheckpointer::room_for_checkpoint() const {
 }
 
 /// What fails here fails again, and is reported, in the commit that needs the room.
-void BackgroundCheckpointer::make_room(std::optional<std::uint64_t> ahead) noexcept {
+void BackgroundCheckpointer::make_room(std::optional<std::uint64_t> for_checkpoint) noexcept {
   const auto position = [this] {
     return Lsn{core_.journal_position.load(std::memory_order_acquire)};
   };
   try {
-    if (!ahead) core_.journal->prepare_room(position());
-    // On a disk that is nearly full what is needed now comes first.
-    const bool plenty =
-        ahead && core_.platform.files().free_bytes(core_.files.directory) / 8 >= *ahead;
-    while (ahead && core_.journal->prepare_room(position(), plenty ? *ahead : 0)) {
-      std::this_thread::sleep_for(kTimeForOthers);
-      const std::scoped_lock lock(core_.pressure_mutex);
-      if (core_.stopping) break;
+    if (for_checkpoint) {
+      // On a disk that is nearly full what is needed now comes first.
+      const std::uint64_t free = core_.platform.files().free_bytes(core_.files.directory);
+      const std::uint64_t bytes = free / 8 < *for_checkpoint ? 0 : *for_checkpoint;
+      while (core_.journal->prepare_room(position(), bytes)) {
+        std::this_thread::sleep_for(kTimeForOthers);
+        const std::scoped_lock lock(core_.pressure_mutex);
+        if (core_.stopping) break;
+      }
+    } else {
+      core_.journal->prepare_room(position());
     }
   } catch (const std::exception&) {
     // See above.

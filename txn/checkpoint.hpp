@@ -48,11 +48,10 @@ class BackgroundCheckpointer {
  private:
   void run();
   [[nodiscard]] std::uint64_t room_for_checkpoint() const;
-  void make_room(std::optional<std::uint64_t> ahead) noexcept;
+  void make_room(std::optional<std::uint64_t> for_checkpoint) noexcept;
   Core& core_;
-  /// Of the last checkpoint that commits asked for.
-  std::chrono::steady_clock::duration last_took_{};
-  std::chrono::steady_clock::time_point last_ended_{};
+  std::chrono::steady_clock::duration last_took_{};  ///< the last checkpoint that commits asked for
+  std::chrono::steady_clock::time_point last_ended_{};  ///< whichever was the last
   std::thread thread_;
 };
 
