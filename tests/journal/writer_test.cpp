@@ -218,7 +218,7 @@ TEST_CASE("Room for as many bytes as are asked for is made beforehand") {
 TEST_CASE("Room for what comes during a checkpoint is not made anew for each") {
   // Commits of an interval that come while the checkpoint is under way.
   const int meanwhile = GENERATE(0, 10, 40, 80);
-  const std::uint64_t asked = GENERATE(0, 1, 10) * kSegmentBytes;
+  const std::uint64_t asked = GENERATE(as<std::uint64_t>(), 0, 1, 10) * kSegmentBytes;
   CAPTURE(meanwhile, asked);
   Bench bench;
   std::size_t before = 0;
