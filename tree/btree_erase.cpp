@@ -19,7 +19,8 @@ bool is_underfull(const NodeView& node, std::size_t cells, std::size_t bytes) {
 
 std::size_t cells_bytes(const NodeView& node, std::size_t first, std::size_t last) {
   std::size_t bytes = 0;
-  for (std::size_t i = first; i < last; ++i) bytes += node.cell(i).size() + kCellOffsetBytes;
+  for (std::size_t i = first; i < last; ++i)
+    bytes += node.cell(i).size() + node.cell_pointer_bytes();
   return bytes;
 }
 

@@ -131,7 +131,7 @@ bool BTree::append_again(Bytes key, Bytes value) {
     const txn::PagePin pin = pin_at(last_leaf_, 0);
     const NodeView leaf(pin);
     count = leaf.count();
-    if (count == 0 || draft.bytes() + kCellOffsetBytes > leaf.free_bytes()) return false;
+    if (count == 0 || draft.bytes() + leaf.cell_pointer_bytes() > leaf.free_bytes()) return false;
     const LeafCell last = leaf.leaf_cell(count - 1);
     if (compare_entry(last.key, last.value, {key, value}, pairs()) >= 0) return false;
   }
@@ -195,8 +195,9 @@ PageId BTree::insert_cell(const Path& path, std::size_t from_level, std::size_t 
   for (std::size_t level = from_level; level <= path.root_level(); ++level) {
     page = sink().modify(path.at(level).page);
     const NodeView node(page);
-    const std::size_t given_back = replaces ? node.cell(index).size() + kCellOffsetBytes : 0;
-    const std::size_t added = next.bytes() + kCellOffsetBytes;
+    const std::size_t given_back =
+        replaces ? node.cell(index).size() + node.cell_pointer_bytes() : 0;
+    const std::size_t added = next.bytes() + node.cell_pointer_bytes();
     const bool fits = added <= node.free_bytes() + given_back;
     if (fits && (level == 0 || !branch_too_large(node.count() + 1, node.used_bytes() + added))) {
       break;

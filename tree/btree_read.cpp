@@ -76,10 +76,9 @@ std::optional<BTree::Entry> BTree::find(Bytes key) const {
       raise_damaged(pin.id(), "it is not on the level it is named from");
     }
   }
-  const LeafPlace place = find_in_leaf(node, target, false);
-  if (!place.found) return std::nullopt;
-  const LeafCell cell = node.leaf_cell(place.index);
-  return Entry{std::move(pin), cell.value, cell.large};
+  const std::optional<LeafCell> cell = find_key(node, key);
+  if (!cell) return std::nullopt;
+  return Entry{std::move(pin), cell->value, cell->large};
 }
 
 bool BTree::contains_pair(Bytes key, Bytes value) const {

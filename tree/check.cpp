@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "tree/catalog.hpp"
+#include "tree/key_hash.hpp"
 
 namespace coffer::tree {
 
@@ -91,10 +92,14 @@ class Checker {
       const LeafCell cell = view.leaf_cell(i);
       entry(view, cell);
       within(view, cell.key, cell.value, bounds);
-      if (i == 0) continue;
-      const LeafCell before = view.leaf_cell(i - 1);
-      if (order(before.key, before.value, {cell.key, cell.value}) >= 0) {
-        raise_damaged(view.id(), "its entries are out of order");
+      if (i > 0) {
+        const LeafCell before = view.leaf_cell(i - 1);
+        if (order(before.key, before.value, {cell.key, cell.value}) >= 0) {
+          raise_damaged(view.id(), "its entries are out of order");
+        }
+      }
+      if (view.hash(i) != key_hash(cell.key)) {
+        raise_damaged(view.id(), "a hash is not that of its key");
       }
     }
     ++counts_.leaves;

@@ -20,13 +20,13 @@ class LeafFiller {
   [[nodiscard]] bool append(const CellDraft& draft, bool pairs) {
     const NodeView leaf = view();
     const std::size_t bytes = draft.bytes();
-    if (leaf.gap_end() - leaf.gap_begin() < bytes + kCellOffsetBytes) return false;
+    if (leaf.gap_end() - leaf.gap_begin() < bytes + kLeafCellPointerBytes) return false;
     if (leaf.count() != 0) {
       const LeafCell last = leaf.leaf_cell(leaf.count() - 1);
       Expects(compare_entry(last.key, last.value, {draft.key, draft.value}, pairs) < 0);
     }
     const std::size_t at = leaf.gap_end() - bytes;
-    store(page_.data() + leaf.gap_begin(), static_cast<std::uint16_t>(at));
+    store_cell_pointer(page_.data() + leaf.gap_begin(), 0, at, draft.hash());
     draft.write(page_.subspan(at, bytes));
     set_shape(leaf.count() + 1, at);
     return true;

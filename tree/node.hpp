@@ -9,6 +9,7 @@
 #include <coffer/bytes.hpp>
 
 #include <cstring>
+#include <optional>
 
 #include "tree/node_format.hpp"
 
@@ -51,11 +52,12 @@ class NodeView {
     gap_end_ = header.gap_end;
     count_ = header.count;
     level_ = header.level;
+    pointer_bytes_ = static_cast<std::uint32_t>(cell_pointer_bytes_on(level_));
     fragmented_ = load<std::uint16_t>(data_ + kFragmentedOffset);
     const bool kind = level_ == 0 ? header.type == kPageTypeLeaf
                                   : header.type == kPageTypeBranch && level_ < kLevelsMax &&
                                         (count_ != 0 || unfinished);
-    const bool room = gap_begin_ == kNodeHeaderBytes + kCellOffsetBytes * count_ &&
+    const bool room = gap_begin_ == kNodeHeaderBytes + pointer_bytes_ * count_ &&
                       gap_begin_ <= gap_end_ && gap_end_ <= content_ &&
                       fragmented_ <= content_ - gap_end_ &&
                       kLeafCellHeaderBytes * count_ <= content_ - gap_end_;
@@ -75,14 +77,32 @@ class NodeView {
   [[nodiscard]] std::size_t fragmented() const { return fragmented_; }
   /// Free bytes, when the page is compacted.
   [[nodiscard]] std::size_t free_bytes() const { return gap_end_ - gap_begin_ + fragmented_; }
-  /// Bytes that cells and their offsets take.
+  /// Bytes that cells and their pointers take.
   [[nodiscard]] std::size_t used_bytes() const { return node_capacity(content_) - free_bytes(); }
 
+  /// Bytes that each cell takes besides its own.
+  [[nodiscard]] std::size_t cell_pointer_bytes() const { return pointer_bytes_; }
+  /// Where in the page a cell's pointer is.
+  [[nodiscard]] std::size_t cell_pointer_offset(std::size_t index) const {
+    return kNodeHeaderBytes + pointer_bytes_ * index;
+  }
   [[nodiscard]] std::size_t cell_offset(std::size_t index) const {
-    return load<std::uint16_t>(data_ + kNodeHeaderBytes + kCellOffsetBytes * index);
+    return load<std::uint16_t>(data_ + cell_pointer_offset(index));
+  }
+  /// Of a leaf's cell.
+  [[nodiscard]] std::uint16_t hash(std::size_t index) const {
+    return load<std::uint16_t>(data_ + kNodeHeaderBytes + kLeafCellPointerBytes * index +
+                               kCellPointerHashOffset);
   }
   /// The processor may fetch the cell from memory meanwhile.
   void prefetch_cell(std::size_t index) const { __builtin_prefetch(data_ + cell_offset(index)); }
+  /// A leaf's first cell whose key has this hash.
+  [[nodiscard]] std::optional<std::size_t> find_hash(std::uint16_t hash) const {
+    for (std::size_t index = 0; index < count_; ++index) {
+      if (this->hash(index) == hash) return index;
+    }
+    return std::nullopt;
+  }
   [[nodiscard]] LeafCell leaf_cell(std::size_t index) const {
     const std::size_t at = cell_offset(index);
     if (at < gap_end_ || at + kLeafCellHeaderBytes > content_) [[unlikely]]
@@ -140,7 +160,13 @@ class NodeView {
   std::uint32_t count_ = 0;
   std::uint32_t fragmented_ = 0;
   std::uint32_t level_ = 0;
+  std::uint32_t pointer_bytes_ = 0;
 };
+
+/// Of a leaf's cell that lies whole in `cell`.
+[[nodiscard]] inline Bytes leaf_cell_key(Bytes cell) {
+  return cell.subspan(kLeafCellHeaderBytes, load<std::uint16_t>(cell.data()));
+}
 
 /// Whether a page, of any type, is a leaf with a large value in it.
 [[nodiscard]] bool has_large_values(PageId id, std::span<const std::byte> page);

@@ -50,31 +50,33 @@ void NodeEditor::clear(unsigned level) {
   set_shape({level, 0, page_.bytes().size(), 0});
 }
 
-std::span<std::byte> NodeEditor::make_room(std::size_t index, std::size_t bytes) {
+std::span<std::byte> NodeEditor::make_room(std::size_t index, std::size_t bytes,
+                                           std::uint16_t hash) {
   NodeView node = view();
-  if (node.gap_end() - node.gap_begin() < bytes + kCellOffsetBytes) {
+  const std::size_t pointer_bytes = node.cell_pointer_bytes();
+  if (node.gap_end() - node.gap_begin() < bytes + pointer_bytes) {
     compact();
     node = view();
-    if (node.free_bytes() < bytes + kCellOffsetBytes) {
+    if (node.free_bytes() < bytes + pointer_bytes) {
       raise_damaged(node.id(), "its cells take more room than it has");
     }
   }
   const std::size_t at = node.gap_end() - bytes;
-  const std::size_t tail = (node.count() - index) * kCellOffsetBytes;
-  std::byte* slot =
-      page_.write(kNodeHeaderBytes + kCellOffsetBytes * index, tail + kCellOffsetBytes).data();
-  std::memmove(slot + kCellOffsetBytes, slot, tail);
-  store(slot, static_cast<std::uint16_t>(at));
+  const std::size_t tail = (node.count() - index) * pointer_bytes;
+  std::byte* pointer = page_.write(node.cell_pointer_offset(index), tail + pointer_bytes).data();
+  std::memmove(pointer + pointer_bytes, pointer, tail);
+  store_cell_pointer(pointer, node.level(), at, hash);
   set_shape({node.level(), node.count() + 1, at, node.fragmented()});
   return page_.write(at, bytes);
 }
 
 void NodeEditor::insert(std::size_t index, const CellDraft& draft) {
-  draft.write(make_room(index, draft.bytes()));
+  draft.write(make_room(index, draft.bytes(), draft.hash()));
 }
 
 void NodeEditor::insert_copy(std::size_t index, Bytes cell) {
-  copy_bytes(make_room(index, cell.size()).data(), cell);
+  const std::uint16_t hash = view().is_leaf() ? key_hash(leaf_cell_key(cell)) : 0;
+  copy_bytes(make_room(index, cell.size(), hash).data(), cell);
 }
 
 void NodeEditor::replace(std::size_t index, const CellDraft& draft) {
@@ -94,6 +96,10 @@ void NodeEditor::replace(std::size_t index, const CellDraft& draft) {
     raise_damaged(node.id(), "its free space is miscounted");
   }
   draft.write(page_.write(node.cell_offset(index), new_bytes));
+  if (const std::uint16_t hash = draft.hash(); node.is_leaf() && hash != node.hash(index)) {
+    store_cell_pointer(page_.write(node.cell_pointer_offset(index), kLeafCellPointerBytes).data(),
+                       0, node.cell_offset(index), hash);
+  }
   if (new_bytes == old_bytes) return;
   set_shape({node.level(), node.count(), node.gap_end(), fragmented});
   if (fragmented > fragmented_max(node.content_bytes())) compact();
@@ -122,10 +128,10 @@ void NodeEditor::erase(std::size_t first, std::size_t last) {
   if (gap_end > node.content_bytes() || fragmented > node.content_bytes() - gap_end) {
     raise_damaged(node.id(), "its free space is miscounted");
   }
-  const std::size_t tail = (node.count() - last) * kCellOffsetBytes;
+  const std::size_t tail = (node.count() - last) * node.cell_pointer_bytes();
   if (tail != 0) {
-    std::byte* slot = page_.write(kNodeHeaderBytes + kCellOffsetBytes * first, tail).data();
-    std::memmove(slot, page_.data() + kNodeHeaderBytes + kCellOffsetBytes * last, tail);
+    std::byte* pointer = page_.write(node.cell_pointer_offset(first), tail).data();
+    std::memmove(pointer, page_.data() + node.cell_pointer_offset(last), tail);
   }
   set_shape({node.level(), count, gap_end, fragmented});
   if (fragmented > fragmented_max(node.content_bytes())) compact();
@@ -159,14 +165,15 @@ void NodeEditor::compact() {
   }
   const std::size_t gap_end = node.content_bytes() - total;
   static_cast<void>(page_.write(gap_end, total));
-  std::byte* offsets = page_.write(kNodeHeaderBytes, kCellOffsetBytes * node.count()).data();
-  std::byte* base = offsets - kNodeHeaderBytes;
+  std::byte* pointers =
+      page_.write(kNodeHeaderBytes, node.cell_pointer_bytes() * node.count()).data();
+  std::byte* base = pointers - kNodeHeaderBytes;
   std::size_t to = node.content_bytes();
   for (auto i = order.begin(); i != order_end; ++i) {
     const Bytes cell = node.cell(*i);
     to -= cell.size();
     std::memmove(base + to, cell.data(), cell.size());
-    store(offsets + kCellOffsetBytes * *i, static_cast<std::uint16_t>(to));
+    store(pointers + node.cell_pointer_bytes() * *i, static_cast<std::uint16_t>(to));
   }
   set_shape({node.level(), node.count(), gap_end, 0});
 }

@@ -6,6 +6,7 @@
 //   E3  Nothing is copied out of the page: compaction slides cells inside it.
 #pragma once
 
+#include "tree/key_hash.hpp"
 #include "tree/node.hpp"
 
 namespace coffer::tree {
@@ -30,6 +31,8 @@ struct CellDraft {
                : kLeafCellHeaderBytes;
     return head + key.size() + value.size();
   }
+  /// Of the key, for a leaf's cell pointer.
+  [[nodiscard]] std::uint16_t hash() const { return branch ? 0 : key_hash(key); }
   /// `out` has bytes() bytes.
   void write(std::span<std::byte> out) const;
 };
@@ -41,15 +44,22 @@ struct NodeShape {
   std::size_t gap_end;
   std::size_t fragmented;
 };
+/// `hash` is for leaves.
+inline void store_cell_pointer(std::byte* pointer, std::size_t level, std::size_t cell_offset,
+                               std::uint16_t hash) {
+  store(pointer, static_cast<std::uint16_t>(cell_offset));
+  if (level == 0) store(pointer + kCellPointerHashOffset, hash);
+}
+
 /// With no version.
 [[nodiscard]] inline txn::PageHeader node_header(const NodeShape& shape) {
-  return {
-      .gap_begin = static_cast<std::uint16_t>(kNodeHeaderBytes + kCellOffsetBytes * shape.count),
-      .gap_end = static_cast<std::uint16_t>(shape.gap_end),
-      .type = shape.level == 0 ? kPageTypeLeaf : kPageTypeBranch,
-      .level = static_cast<std::uint8_t>(shape.level),
-      .count = static_cast<std::uint16_t>(shape.count),
-      .version = 0};
+  return {.gap_begin = static_cast<std::uint16_t>(kNodeHeaderBytes +
+                                                  cell_pointer_bytes_on(shape.level) * shape.count),
+          .gap_end = static_cast<std::uint16_t>(shape.gap_end),
+          .type = shape.level == 0 ? kPageTypeLeaf : kPageTypeBranch,
+          .level = static_cast<std::uint8_t>(shape.level),
+          .count = static_cast<std::uint16_t>(shape.count),
+          .version = 0};
 }
 
 class NodeEditor {
@@ -58,7 +68,7 @@ class NodeEditor {
 
   /// Makes the page an empty node, whatever it was.
   void clear(unsigned level);
-  /// Inserts before `index`.  The cell and its offset fit (free_bytes()).
+  /// Inserts before `index`.  The cell and its pointer fit (free_bytes()).
   void insert(std::size_t index, const CellDraft& draft);
   void insert_copy(std::size_t index, Bytes cell);
   void append(const CellDraft& draft) { insert(view().count(), draft); }
@@ -78,7 +88,7 @@ class NodeEditor {
 
  private:
   void set_shape(const NodeShape& shape);
-  std::span<std::byte> make_room(std::size_t index, std::size_t bytes);
+  std::span<std::byte> make_room(std::size_t index, std::size_t bytes, std::uint16_t hash);
 
   txn::MutablePage& page_;
 };

@@ -2,13 +2,17 @@
 //
 //   offset          size  what
 //   0               16    txn::PageHeader: type and level say what the page is, count is the number
-//                         of cells; gap_begin is the end of the offset array, gap_end the start of
-//                         the lowest cell
+//                         of cells; gap_begin is the end of the cell pointers, gap_end the start of the
+//                         lowest cell
 //   16              2     fragmented: bytes of freed cells in [gap_end, end of page)
 //   18              2     zero
-//   20              2*n   where each cell begins, in the order of the entries
+//   20              p*n   a cell pointer for each entry, in their order: p = 4 in a leaf, 2 in a branch
 //   gap_begin             the gap, which is not stored
 //   gap_end               cells, in no particular order, up to the end of the page
+//
+// Cell pointer
+//   0               2     where the cell begins
+//   2               2     in a leaf: the key's hash (key_hash.hpp)
 //
 // Leaf cell (type kPageTypeLeaf, level 0)
 //   0               2     bytes of the key
@@ -43,7 +47,9 @@ static_assert(std::endian::native == std::endian::little,
 
 inline constexpr std::size_t kFragmentedOffset = txn::kPageHeaderBytes;
 inline constexpr std::size_t kNodeHeaderBytes = kFragmentedOffset + 4;
-inline constexpr std::size_t kCellOffsetBytes = 2;
+inline constexpr std::size_t kCellPointerHashOffset = 2;
+inline constexpr std::size_t kLeafCellPointerBytes = 4;
+inline constexpr std::size_t kBranchCellPointerBytes = 2;
 static_assert(kFragmentedOffset == 16 && kNodeHeaderBytes == 20);
 
 inline constexpr std::size_t kLeafCellHeaderBytes = 4;
@@ -63,14 +69,20 @@ inline constexpr std::size_t kNodeContentBytesMin = 512;
 inline constexpr std::size_t kNodeContentBytesMax = 65535;
 /// More cells than this fit no page.
 inline constexpr std::size_t kCellsMax =
-    (kNodeContentBytesMax - kNodeHeaderBytes) / (kLeafCellHeaderBytes + kCellOffsetBytes);
+    (kNodeContentBytesMax - kNodeHeaderBytes) / (kLeafCellHeaderBytes + kLeafCellPointerBytes);
+static_assert(kLeafCellHeaderBytes + kLeafCellPointerBytes <=
+              kBranchCellHeaderBytes + kBranchCellPointerBytes);
 
-/// Bytes for cells and their offsets.
+[[nodiscard]] constexpr std::size_t cell_pointer_bytes_on(std::size_t level) {
+  return level == 0 ? kLeafCellPointerBytes : kBranchCellPointerBytes;
+}
+
+/// Bytes for cells and their pointers.
 [[nodiscard]] constexpr std::size_t node_capacity(std::size_t content_bytes) {
   return content_bytes - kNodeHeaderBytes;
 }
 
-/// The longest key, a quarter page: two of the largest cells, offsets included, always fit a page (a
+/// The longest key, a quarter page: two of the largest cells, pointers included, always fit a page (a
 /// multi-value tree's branch cell with key and value), which is what makes every split possible.
 [[nodiscard]] constexpr std::size_t node_key_bytes_max(std::size_t content_bytes) {
   return (content_bytes - 48) / 4;
@@ -85,10 +97,11 @@ inline constexpr std::size_t kCellsMax =
   const std::size_t key = node_key_bytes_max(content_bytes);
   const std::size_t half = node_capacity(content_bytes) / 2;
   const std::size_t descriptor = 84;
-  return kBranchCellHeaderBytes + kBranchCellValueBytes + 2 * key + kCellOffsetBytes <= half &&
-         kLeafCellHeaderBytes + 2 * key + kCellOffsetBytes <= half &&
-         kLeafCellHeaderBytes + key + descriptor + kCellOffsetBytes <= half &&
-         inline_cell_bytes_max(content_bytes) + kCellOffsetBytes <= half;
+  return kBranchCellHeaderBytes + kBranchCellValueBytes + 2 * key + kBranchCellPointerBytes <=
+             half &&
+         kLeafCellHeaderBytes + 2 * key + kLeafCellPointerBytes <= half &&
+         kLeafCellHeaderBytes + key + descriptor + kLeafCellPointerBytes <= half &&
+         inline_cell_bytes_max(content_bytes) + kLeafCellPointerBytes <= half;
 }
 static_assert(two_cells_fit(kNodeContentBytesMin) && two_cells_fit(4072) && two_cells_fit(8168) &&
               two_cells_fit(65512) && two_cells_fit(kNodeContentBytesMax));

@@ -2,6 +2,9 @@
 // values the value takes no part.
 #pragma once
 
+#include <optional>
+
+#include "tree/key_hash.hpp"
 #include "tree/node.hpp"
 
 namespace coffer::tree {
@@ -46,6 +49,20 @@ struct LeafPlace {
     }
   }
   return {low, false};
+}
+
+/// The entry that has this key, if there is one.  Not for trees with multiple values.
+///
+/// Looks at the cell pointers, which lie together, and at one cell.
+[[nodiscard]] inline std::optional<LeafCell> find_key(const NodeView& leaf, Bytes key) {
+  const std::optional<std::size_t> index = leaf.find_hash(key_hash(key));
+  if (!index) return std::nullopt;
+  const LeafCell cell = leaf.leaf_cell(*index);
+  if (equal(cell.key, key)) return cell;
+  // Another key with the same hash, which may stand before the one that is looked for.
+  const LeafPlace place = find_in_leaf(leaf, {key}, false);
+  if (!place.found) return std::nullopt;
+  return leaf.leaf_cell(place.index);
 }
 
 /// Index of the child below which the target belongs.

@@ -29,8 +29,9 @@ Separator SplitPlan::separator_at(std::size_t split) const {
 void SplitPlan::choose(Pattern pattern) {
   const std::size_t capacity = node_capacity(node_.content_bytes());
   const std::size_t cells = count();
+  const std::size_t pointer_bytes = node_.cell_pointer_bytes();
   std::size_t total = 0;
-  for (std::size_t i = 0; i < cells; ++i) total += cell_bytes(i) + kCellOffsetBytes;
+  for (std::size_t i = 0; i < cells; ++i) total += cell_bytes(i) + pointer_bytes;
 
   // Among the points that are about as near to the middle as the best, the shortest separator wins.
   const std::size_t tolerance = total / 16;
@@ -38,7 +39,7 @@ void SplitPlan::choose(Pattern pattern) {
   std::size_t best_separator = SIZE_MAX;
   std::size_t left = 0;
   for (std::size_t split = 1; split < cells; ++split) {
-    left += cell_bytes(split - 1) + kCellOffsetBytes;
+    left += cell_bytes(split - 1) + pointer_bytes;
     if (left > capacity || total - left > capacity) continue;
     if (pattern == Pattern::ascending) {
       split_ = split;  // the last that fits

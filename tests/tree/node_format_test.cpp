@@ -1,9 +1,16 @@
 // The bytes of a tree's pages, written out by hand.
 #include <coffer/error.hpp>
 
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
 #include "tests/tree/tree_support.hpp"
 #include "tree/catalog.hpp"
+#include "tree/key_hash.hpp"
 #include "tree/node_editor.hpp"
+#include "tree/search.hpp"
 
 namespace coffer::tree::test {
 
@@ -42,7 +49,7 @@ TEST_CASE("a leaf's bytes are those of the format") {
   editor.insert(2, CellDraft::for_leaf("cc", "descr", true));
   const Stored bytes = stored(page);
   REQUIRE(bytes.front ==
-          "1a00"              // gap_begin: 20 + 3 * 2
+          "2000"              // gap_begin: 20 + 3 * 4
           "e901"              // gap_end: 489
           "02"                // type: leaf
           "00"                // level
@@ -50,9 +57,9 @@ TEST_CASE("a leaf's bytes are those of the format") {
           "0000000000000000"  // version, the engine's
           "0000"              // fragmented
           "0000"
-          "f401"    // "" at 500
-          "f801"    // "b" at 504
-          "e901");  // "cc" at 489
+          "f4010000"    // "" at 500; hashes as in the test of key_hash
+          "f801742f"    // "b" at 504
+          "e9011767");  // "cc" at 489
   REQUIRE(bytes.back ==
           "02000580"
           "6363"
@@ -69,11 +76,77 @@ TEST_CASE("a leaf's bytes are those of the format") {
   REQUIRE(NodeView(page).gap_end() == 500);
   editor.compact();
   REQUIRE(stored(page).front ==
-          "1600f80102000100"
+          "1800f80102000100"
           "0000000000000000"
           "00000000"
-          "f801");
+          "f801742f");
   REQUIRE(stored(page).back == "010003006274776f");
+
+  // Another key in the same place.
+  editor.replace(0, CellDraft::for_leaf("cc", "t", false));
+  REQUIRE(stored(page).front.substr(40) == "f8011767");
+}
+
+TEST_CASE("a key's hash is that of the format") {
+  // Calculated from docs/format.md by another program, in arbitrary precision.
+  REQUIRE(key_hash("") == 0);
+  REQUIRE(key_hash("b") == 0x2f74);
+  REQUIRE(key_hash("cc") == 0x6717);
+  REQUIRE(key_hash(Bytes(std::string_view("\0", 1))) == 0x9e37);
+  REQUIRE(key_hash("12345678") == 0x4f0a);
+  REQUIRE(key_hash("123456789") == 0x1b61);
+  REQUIRE(key_hash("0123456789abcdef") == 0x5f1f);
+  std::string counting;
+  for (char c = 0; c < 24; ++c) counting += c;
+  REQUIRE(key_hash(counting) == 0xe839);
+}
+
+TEST_CASE("keys of one leaf have hashes of their own") {
+  // Among 30 of 65,536 hashes one pair in 150 leaves agrees by chance; keys that are numbered do no worse than
+  // thrice that.
+  constexpr std::uint64_t kLeaves = 3000;
+  constexpr std::uint64_t kInLeaf = 30;
+  const auto agreeing = [](auto&& key) {
+    std::uint64_t pairs = 0;
+    for (std::uint64_t leaf = 0; leaf < kLeaves; ++leaf) {
+      std::set<std::uint16_t> hashes;
+      for (std::uint64_t i = 0; i < kInLeaf; ++i) hashes.insert(key(leaf * kInLeaf + i));
+      pairs += kInLeaf - hashes.size();
+    }
+    return pairs;
+  };
+  REQUIRE(agreeing([](std::uint64_t i) { return key_hash(Bytes(integer_key(i))); }) <= 60);
+  REQUIRE(agreeing([](std::uint64_t i) { return key_hash(fmt::format("{:012}", i)); }) <= 60);
+  REQUIRE(agreeing([](std::uint64_t i) { return key_hash(fmt::format("user:{}:name", i)); }) <= 60);
+}
+
+TEST_CASE("a key is found by its hash, and when another has the same") {
+  // "k890" and "k1079" have hash 0x9ed9 both, found by counting.
+  REQUIRE(key_hash("k890") == key_hash("k1079"));
+  Store store(4072);
+  txn::MutablePage page = store.pages.allocate();
+  NodeEditor editor(page);
+  editor.clear(0);
+  const auto value_of = [&](const char* key) -> std::optional<std::string> {
+    const std::optional<LeafCell> cell = find_key(NodeView(page), key);
+    if (!cell) return std::nullopt;
+    return std::string(cell->value.text());
+  };
+  REQUIRE_FALSE(value_of("k890"));
+  editor.append(CellDraft::for_leaf("k1079", "one", false));
+  REQUIRE(value_of("k1079") == "one");
+  REQUIRE_FALSE(value_of("k890"));
+  editor.append(CellDraft::for_leaf("k890", "two", false));
+  REQUIRE(value_of("k1079") == "one");
+  REQUIRE(value_of("k890") == "two");
+  for (char c = 'a'; c < 'a' + 15; ++c) {
+    editor.append(CellDraft::for_leaf(std::string("l") + c, std::string(1, c), false));
+  }
+  for (char c = 'a'; c < 'a' + 15; ++c) {
+    REQUIRE(value_of((std::string("l") + c).c_str()) == std::string(1, c));
+  }
+  REQUIRE(value_of("k890") == "two");
+  REQUIRE_FALSE(value_of("lz"));
 }
 
 TEST_CASE("a branch's bytes are those of the format") {
@@ -160,7 +233,7 @@ TEST_CASE("changing a node in the middle leaves its other cells as they were") {
     const CellDraft draft = CellDraft::for_leaf(key, key, false);
     const NodeView node(page);
     const std::size_t at = below(random, keys.size() + 1);
-    if (draft.bytes() + 2 <= node.free_bytes() && below(random, 2) == 0) {
+    if (draft.bytes() + 4 <= node.free_bytes() && below(random, 2) == 0) {
       editor.insert(at, draft);
       keys.insert(keys.begin() + static_cast<std::ptrdiff_t>(at), key);
     } else if (at < keys.size() && draft.bytes() <= node.free_bytes() + node.cell(at).size() &&
@@ -179,7 +252,8 @@ TEST_CASE("changing a node in the middle leaves its other cells as they were") {
     for (std::size_t k = 0; k < keys.size(); ++k) {
       REQUIRE(now.leaf_cell(k).key.text() == keys[k]);
       REQUIRE(now.leaf_cell(k).value.text() == keys[k]);
-      used += 4 + 2 * keys[k].size() + 2;
+      REQUIRE(now.hash(k) == key_hash(keys[k]));
+      used += 4 + 2 * keys[k].size() + 4;
     }
     REQUIRE(now.used_bytes() == used);
   }

@@ -148,6 +148,7 @@ struct Planted {
   const char* what;
   std::size_t offset;  // in the tree's first leaf
   std::byte value;
+  const char* says;
 };
 
 }  // namespace
@@ -164,23 +165,27 @@ TEST_CASE("the check finds what is wrong with a tree") {
   Path path;
   PageId leaf;
   std::size_t first_cell = 0;
+  std::size_t second_cell = 0;
   {
     const txn::PagePin pin = inner.descend_first(path);
     leaf = pin.id();
     first_cell = NodeView(pin).cell_offset(0);
+    second_cell = NodeView(pin).cell_offset(1);
   }
-  const auto offset_byte = [&](std::size_t index) { return 20 + 2 * index; };
+  const auto slot = [&](std::size_t index) { return 20 + 4 * index; };
   const Planted planted[] = {
-      {"type", 4, std::byte{1}},
-      {"level", 5, std::byte{1}},
-      {"count", 6, std::byte{1}},
-      {"gap_end", 2, std::byte{0}},
-      {"fragmented", 16, std::byte{3}},
-      {"offset of a cell", offset_byte(1), std::byte{0}},
-      {"length of a key", first_cell, std::byte{200}},
-      {"a key out of order", first_cell + 4, std::byte{'2'}},
-      {"a key out of bounds", first_cell + 4, std::byte{0xff}},
-      {"large", first_cell + 3, std::byte{0x80}},
+      {"type", 4, std::byte{1}, "its header cannot"},
+      {"level", 5, std::byte{1}, "its header cannot"},
+      {"count", 6, std::byte{1}, "its header cannot"},
+      {"gap_end", 2, std::byte{0}, "its header cannot"},
+      {"fragmented", 16, std::byte{3}, "its free space"},
+      {"offset of a cell", slot(1), std::byte{0}, "its cells overlap"},
+      {"length of a key", first_cell, std::byte{200}, "a cell lies outside"},
+      {"a key out of order", second_cell + 4, std::byte{'0'}, "out of order"},
+      {"a key out of bounds", first_cell + 4, std::byte{0xff}, "outside the bounds"},
+      {"large", first_cell + 3, std::byte{0x80}, "large value"},
+      // A lookup would not find the key.
+      {"hash of a key", slot(1) + 2, std::byte{0x55}, "a hash is not"},
   };
   for (const Planted& fault : planted) {
     INFO(fault.what);
@@ -192,6 +197,8 @@ TEST_CASE("the check finds what is wrong with a tree") {
     store.pages.damage_page(leaf, fault.offset, fault.value);
     Visited visited;
     REQUIRE_THROWS_AS(check_all_trees(store.reader(), visited), Corrupted);
+    Visited again;
+    REQUIRE_THROWS_WITH(check_all_trees(store.reader(), again), Catch::Contains(fault.says));
     store.pages.damage_page(leaf, fault.offset, old);
   }
   Visited after;
