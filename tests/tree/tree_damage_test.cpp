@@ -172,20 +172,20 @@ TEST_CASE("the check finds what is wrong with a tree") {
     first_cell = NodeView(pin).cell_offset(0);
     second_cell = NodeView(pin).cell_offset(1);
   }
-  const auto slot = [&](std::size_t index) { return 20 + 4 * index; };
+  const auto pointer = [&](std::size_t index) { return 20 + 4 * index; };
   const Planted planted[] = {
       {"type", 4, std::byte{1}, "its header cannot"},
       {"level", 5, std::byte{1}, "its header cannot"},
       {"count", 6, std::byte{1}, "its header cannot"},
       {"gap_end", 2, std::byte{0}, "its header cannot"},
       {"fragmented", 16, std::byte{3}, "its free space"},
-      {"offset of a cell", slot(1), std::byte{0}, "its cells overlap"},
+      {"offset of a cell", pointer(1), std::byte{0}, "its cells overlap"},
       {"length of a key", first_cell, std::byte{200}, "a cell lies outside"},
       {"a key out of order", second_cell + 4, std::byte{'0'}, "out of order"},
       {"a key out of bounds", first_cell + 4, std::byte{0xff}, "outside the bounds"},
       {"large", first_cell + 3, std::byte{0x80}, "large value"},
       // A lookup would not find the key.
-      {"hash of a key", slot(1) + 2, std::byte{0x55}, "a hash is not"},
+      {"hash of a key", pointer(1) + 2, std::byte{0x55}, "a hash is not"},
   };
   for (const Planted& fault : planted) {
     INFO(fault.what);
